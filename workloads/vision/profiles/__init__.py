@@ -1,0 +1,1 @@
+"""The profiles that ship with timeshare, one ``NAME.json.gz`` per recorded model."""
