@@ -1,0 +1,149 @@
+"""The tables of a result directory: which there are, and which columns of which kind each must have."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+
+from reports.errors import ReportError
+
+Kind = Literal["int", "float", "str", "bool"]
+Columns = Mapping[str, Kind]
+
+_PROCESSES: Columns = {
+    "pid": "int",
+    "job": "str",
+    "tickets": "int",
+    "state": "str",
+    "arrived_s": "float",
+    "first_run_s": "float",
+    "exited_s": "float",
+    "cpu_s": "float",
+    "wait_s": "float",
+    "entitled_s": "float",
+    "lag_max_s": "float",
+    "lag_min_s": "float",
+    "dispatches": "int",
+    "switches_in": "int",
+    "preemptions": "int",
+    "address_space_bytes": "int",
+    "peak_resident_bytes": "int",
+    "peak_heap_bytes": "int",
+    "mallocs": "int",
+    "frees": "int",
+    "exit_reason": "str",
+}
+_CPU: Columns = {
+    "window_start_s": "float",
+    "window_end_s": "float",
+    "job": "str",
+    "cpu_s": "float",
+    "share": "float",
+    "entitled_share": "float",
+}
+_REQUESTS: Columns = {
+    "job": "str",
+    "request": "int",
+    "arrived_s": "float",
+    "started_s": "float",
+    "finished_s": "float",
+    "latency_s": "float",
+    "deadline_s": "float",
+    "met": "bool",
+    "outcome": "str",
+}
+_RUN: Mapping[str, Columns] = {
+    "processes": _PROCESSES,
+    "cpus": {
+        "cpu": "int",
+        "busy_s": "float",
+        "switching_s": "float",
+        "idle_s": "float",
+        "elapsed_s": "float",
+        "switches": "int",
+    },
+    "cpu": _CPU,
+    "memory": {
+        "time_s": "float",
+        "job": "str",
+        "virtual_bytes": "int",
+        "heap_bytes": "int",
+        "heap_peak_bytes": "int",
+        "resident_bytes": "int",
+    },
+    "requests": _REQUESTS,
+    "slices": {"cpu": "int", "pid": "int", "job": "str", "start_ns": "int", "end_ns": "int"},
+    "events": {"time_s": "float", "pid": "int", "job": "str", "kind": "str", "detail": "str"},
+}
+_COMPARISON: Mapping[str, Columns] = {
+    "replications": {
+        "scheduler": "str",
+        "replication": "int",
+        "job": "str",
+        "metric": "str",
+        "value": "float",
+    },
+    "processes": {"scheduler": "str", **_PROCESSES},
+    "requests": {"scheduler": "str", **_REQUESTS},
+    "cpu": {"scheduler": "str", **_CPU},
+}
+TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPARISON}
+"""Per kind of result, per table, the kind of each column it must have. More columns are no error."""
+
+_DTYPES: Mapping[Kind, str] = {"int": "int64", "float": "float64", "str": "object", "bool": "boolean"}
+
+
+def check(columns: Columns, schema: Any, where: str) -> None:  # noqa: ANN401 - pyarrow ships no types
+    """Hold a table's Arrow schema against the columns it must have.
+
+    Args:
+        columns: the kind of each required column.
+        schema: a `pyarrow.Schema`.
+        where: the file to name in messages.
+
+    Raises:
+        ReportError: if a column is missing or of another kind.
+    """
+    missing = [name for name in columns if name not in schema.names]
+    if missing:
+        raise ReportError(
+            f"{where}: lacks the column(s) {', '.join(missing)}; it holds {_listed(schema.names)}."
+        )
+    for name, kind in columns.items():
+        found = schema.field(name).type
+        if not _fits(kind, found):
+            raise ReportError(f'{where}: column "{name}" is of type {found}; expected {kind}.')
+
+
+def to_frame(columns: Columns, table: Any, where: str) -> pd.DataFrame:  # noqa: ANN401 - pyarrow ships no types
+    """Turn a checked `pyarrow.Table` into a frame whose dtypes do not depend on the rows it happens to hold.
+
+    Raises:
+        ReportError: if a whole-number column has missing values.
+    """
+    frame: pd.DataFrame = table.to_pandas()
+    try:
+        return frame.astype({name: _DTYPES[kind] for name, kind in columns.items()})
+    except (TypeError, ValueError) as error:
+        raise ReportError(f"{where}: a column has values it cannot have: {error}.") from None
+
+
+def _fits(kind: Kind, found: Any) -> bool:  # noqa: ANN401 - pyarrow ships no types
+    """Whether an Arrow type can stand for a column kind; an all-null column has no type of its own."""
+    types = pa.types
+    if types.is_dictionary(found):
+        found = found.value_type
+    if types.is_null(found):
+        return True
+    if kind == "str":
+        return bool(types.is_string(found) or types.is_large_string(found) or types.is_string_view(found))
+    if kind == "bool":
+        return bool(types.is_boolean(found))
+    return bool(types.is_integer(found) or (kind == "float" and types.is_floating(found)))
+
+
+def _listed(names: list[str]) -> str:
+    """Name a table's columns, a few of many."""
+    shown = 6
+    return ", ".join(names[:shown]) + (" ..." if len(names) > shown else "") if names else "no columns"
