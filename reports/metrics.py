@@ -1,4 +1,4 @@
-"""Every number the reports state, computed from a run's tables: per job, machine-wide, and as one long table."""
+"""Every number the reports state, from a run's tables: per job, machine-wide, and in one long table."""
 
 import math
 import re

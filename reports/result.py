@@ -1,4 +1,4 @@
-"""A result: the manifest and the tables of one run or one comparison, read from its directory when asked for."""
+"""A result: the manifest and tables of one run or one comparison, read from its directory when asked for."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,7 +72,8 @@ class Result:
             known = TABLES[self.manifest.kind]
             if name not in known:
                 raise ReportError(
-                    f'{self._where(name)}: a {self.manifest.kind} has no table "{name}"; it has {", ".join(known)}.'
+                    f'{self._where(name)}: a {self.manifest.kind} has no table "{name}"; '
+                    f"it has {', '.join(known)}."
                 )
             table = self._source(name)
             check(known[name], table.schema, self._where(name))
@@ -80,7 +81,7 @@ class Result:
         return self._frames[name]
 
     def first_slices(self, count: int) -> pd.DataFrame:
-        """Return the first `count` rows of `slices`, without reading the millions that `--slices` can write."""
+        """Return the first `count` rows of `slices`, without reading the millions `--slices` may write."""
         if self.directory is None or "slices" in self._frames:
             return self.table("slices").head(count)
         columns = TABLES["run"]["slices"]

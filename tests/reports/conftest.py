@@ -45,19 +45,8 @@ def _job(name: str, tickets: int = 100, deadline_ns: int | None = None, **change
 
 def _process(pid: int, job: str, **changes: Any) -> dict[str, Any]:
     nothing = dict.fromkeys(("cpu_s", "wait_s", "entitled_s", "lag_max_s", "lag_min_s"), 0.0)
-    counts = dict.fromkeys(
-        (
-            "dispatches",
-            "switches_in",
-            "preemptions",
-            "address_space_bytes",
-            "peak_resident_bytes",
-            "peak_heap_bytes",
-            "mallocs",
-            "frees",
-        ),
-        0,
-    )
+    counts = dict.fromkeys(("dispatches", "switches_in", "preemptions", "mallocs", "frees"), 0)
+    counts |= dict.fromkeys(("address_space_bytes", "peak_resident_bytes", "peak_heap_bytes"), 0)
     row = {"pid": pid, "job": job, "tickets": 100, "state": "ready", "arrived_s": 0.0, "first_run_s": np.nan}
     return row | {"exited_s": np.nan} | nothing | counts | {"exit_code": pd.NA, "exit_reason": ""} | changes
 
@@ -187,19 +176,12 @@ def _invent(
             served += _invented_requests(name, requests, duration_s, 0.02 * (i + 1), rng)
     per_cpu = {"busy_s": 0.97 * duration_s, "switching_s": 0.01 * duration_s, "idle_s": 0.02 * duration_s}
     per_cpu |= {"elapsed_s": duration_s, "switches": int(60 * duration_s)}
-    spawned = [
-        {"time_s": 0.0, "pid": i + 1, "job": n, "kind": "spawn", "detail": ""} for i, n in enumerate(names)
-    ]
+    event = {"time_s": 0.0, "kind": "spawn", "detail": ""}
+    events = [event | {"pid": i + 1, "job": name} for i, name in enumerate(names)]
     if refused:
-        spawned.append(
-            {"time_s": 0.0, "pid": jobs, "job": names[-1], "kind": "refused", "detail": "needs 6 GiB"}
-        )
-    rows = {
-        "cpus": [{"cpu": c} | per_cpu for c in range(cpus)],
-        "cpu": cpu,
-        "memory": memory,
-        "events": spawned,
-    }
+        events.append(events[-1] | {"kind": "refused", "detail": "needs 6 GiB"})
+    per_cpus = [{"cpu": c} | per_cpu for c in range(cpus)]
+    rows = {"cpus": per_cpus, "cpu": cpu, "memory": memory, "events": events}
     tables = {name: pd.DataFrame(table) for name, table in rows.items()}
     tables["processes"] = pd.DataFrame(processes).astype({"exit_code": "Int64"})
     tables["requests"] = _requests(served)
@@ -235,14 +217,8 @@ def _invented_slices(
             chosen = int(rng.choice(len(names), p=entitled))
             now += 1_000_000 * (chosen != before)
             length = int(rng.integers(4, 11)) * 1_000_000
-            row = {
-                "cpu": cpu,
-                "pid": chosen + 1,
-                "job": names[chosen],
-                "start_ns": now,
-                "end_ns": now + length,
-            }
-            rows.append(row)
+            row = {"cpu": cpu, "pid": chosen + 1, "job": names[chosen]}
+            rows.append(row | {"start_ns": now, "end_ns": now + length})
             now, before = now + length, chosen
     return pd.DataFrame(rows)
 
