@@ -1,0 +1,171 @@
+"""The jobs of a scenario: what all have in common, and what each workload takes besides."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from scenarios.arrivals import Arrivals, ClosedLoop
+from scenarios.problems import Finding, findings_error
+from scenarios.units import Duration, PositiveDuration, PositiveSize
+
+MAX_TICKETS = 1_000_000
+MODULE_ATTRIBUTE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*"
+Tickets = Annotated[int, Field(strict=True, ge=0, le=MAX_TICKETS)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JobMemory(_Part):
+    """The address space of a process; it has this size from start to exit, however much is used of it."""
+
+    limit_bytes: PositiveSize = Field(
+        default=2**20,
+        alias="limit",
+        description="Room of the heap. A program that allocates more is killed.",
+    )
+    code_bytes: PositiveSize = Field(
+        default=2**20, alias="code", description="Size of the program's code and constants."
+    )
+    stack_bytes: PositiveSize = Field(default=8 * 2**20, alias="stack", description="Room of the stack.")
+
+
+class VisionMemory(JobMemory):
+    """The address space of a vision process."""
+
+    limit_bytes: PositiveSize = Field(
+        default=512 * 2**20,
+        alias="limit",
+        description="Room of the heap: weights, input and every live tensor. A model that allocates more is "
+        "killed.",
+    )
+
+
+class CommonJob(_Part):
+    """What every job has."""
+
+    tickets: Tickets = Field(
+        default=100,
+        description="The job's claim to the CPU, relative to the other jobs' tickets; 0 claims nothing.",
+    )
+    start_ns: Duration = Field(
+        default=0, alias="start", description="When the job's process is started, from the start of the run."
+    )
+    memory: JobMemory = Field(default_factory=JobMemory, description="The process's address space.")
+
+
+class VisionJob(CommonJob):
+    """Inference with a vision model, request after request, replayed from what was recorded of the model."""
+
+    workload: Literal["vision"] = Field(description="What the job runs.")
+    profile: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A recorded profile: its name or the path of its file. Either this or `model`.",
+    )
+    model: str | None = Field(
+        default=None,
+        pattern=f"^{MODULE_ATTRIBUTE}$",
+        description="A model as module:callable, recorded when first used. Either this or `profile`.",
+    )
+    arrivals: Arrivals = Field(
+        default_factory=ClosedLoop,
+        description="How requests arrive; left out: closed-loop, each as soon as the last is answered.",
+    )
+    deadline_ns: PositiveDuration | None = Field(
+        default=None,
+        alias="deadline",
+        description="A request answered later than this after its arrival has missed its deadline.",
+    )
+    requests: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        default=None, description="The job exits after this many requests; left out: it serves until the end."
+    )
+    memory: VisionMemory = Field(default_factory=VisionMemory, description="The process's address space.")
+
+    @model_validator(mode="after")
+    def _profile_or_model(self) -> Self:
+        if (self.profile is None) == (self.model is None):
+            message = "give one of `profile` and `model`" + ("" if self.profile is None else ", not both")
+            raise findings_error([Finding(() if self.profile is None else ("model",), message, on_key=True)])
+        return self
+
+
+class CpuBoundJob(CommonJob):
+    """A program that computes and never waits for anything."""
+
+    workload: Literal["cpu-bound"] = Field(description="What the job runs.")
+    work_ns: PositiveDuration | None = Field(
+        default=None,
+        alias="work",
+        description="CPU time after which the job exits; left out: it computes until the end.",
+    )
+
+
+class InteractiveJob(CommonJob):
+    """A program that computes a little, then sleeps, over and over."""
+
+    workload: Literal["interactive"] = Field(description="What the job runs.")
+    compute_ns: PositiveDuration = Field(alias="compute", description="CPU time of each round.")
+    sleep_ns: PositiveDuration = Field(alias="sleep", description="Sleep between two rounds.")
+
+
+class PluginJob(CommonJob):
+    """A workload from outside: an installed plug-in's name, or module:callable."""
+
+    workload: str = Field(
+        pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$",
+        description="What the job runs: module:callable, or the name under which a plug-in is installed.",
+    )
+    options: Mapping[str, Any] = Field(
+        default_factory=dict, description="Handed to the workload as it stands here, without checks."
+    )
+    arrivals: Arrivals | None = Field(
+        default=None, description="How requests arrive, for a workload that serves requests."
+    )
+    deadline_ns: PositiveDuration | None = Field(
+        default=None,
+        alias="deadline",
+        description="A request answered later than this after its arrival has missed its deadline.",
+    )
+
+    @model_validator(mode="after")
+    def _deadline_needs_requests(self) -> Self:
+        if self.deadline_ns is not None and self.arrivals is None:
+            message = "a deadline is for requests, and this job has none; give it `arrivals`"
+            raise findings_error([Finding(("deadline",), message, on_key=True)])
+        return self
+
+
+BUILT_IN: dict[str, type[CommonJob]] = {
+    "vision": VisionJob,
+    "cpu-bound": CpuBoundJob,
+    "interactive": InteractiveJob,
+}
+"""The workloads whose options the schema knows."""
+PLUGIN = "plug-in"
+
+
+def known_workloads() -> list[str]:
+    """Return the names of all workloads that can be used here, built in or installed, sorted."""
+    return sorted({*BUILT_IN, *(point.name for point in entry_points(group="timeshare.workloads"))})
+
+
+def _kind(value: object) -> str | None:
+    """Return which model a job is of; None or an unknown name is refused by pydantic."""
+    workload = value.get("workload") if isinstance(value, Mapping) else getattr(value, "workload", None)
+    if not isinstance(workload, str) or workload in BUILT_IN:
+        return workload if isinstance(workload, str) else None
+    return PLUGIN if ":" in workload or workload in known_workloads() else workload
+
+
+Job = Annotated[
+    Annotated[VisionJob, Tag("vision")]
+    | Annotated[CpuBoundJob, Tag("cpu-bound")]
+    | Annotated[InteractiveJob, Tag("interactive")]
+    | Annotated[PluginJob, Tag(PLUGIN)],
+    Discriminator(_kind),
+]
+"""One job; which keys it takes depends on its workload."""

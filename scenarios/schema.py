@@ -1,0 +1,205 @@
+"""The scenario file: a machine, its jobs, what changes on the way and what the run is held to.
+
+In the file, quantities carry their unit (`duration: 60s`); in Python they are integers in the base unit
+that the attribute's name says (`scenario.duration_ns`). `model_dump()` gives the resolved scenario in base
+units, `model_dump(by_alias=True)` a mapping that reads as a scenario file again.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import SchemaSerializer, core_schema
+
+from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, Tickets, VisionJob
+from scenarios.problems import Finding, did_you_mean, findings_error, known_words
+from scenarios.thresholds import METRICS, ThresholdText
+from scenarios.units import Duration, PositiveDuration, PositiveSize, format_duration
+
+JOB_NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
+MAX_WINDOWS = 100_000
+JobName = Annotated[str, Field(pattern=JOB_NAME, max_length=64)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MachineMemory(_Part):
+    """Physical memory and how addresses are translated."""
+
+    size_bytes: PositiveSize = Field(default=4 * 2**30, alias="size", description="Size of physical memory.")
+    translation: Literal["base-and-bounds"] = Field(
+        default="base-and-bounds",
+        description="How a process's addresses become physical ones. base-and-bounds: each process has one "
+        "contiguous piece of physical memory (OSTEP chapter 15).",
+    )
+
+
+class Machine(_Part):
+    """The simulated computer."""
+
+    cpus: Annotated[int, Field(strict=True, ge=1, le=4096)] = Field(default=1, description="Number of CPUs.")
+    quantum_ns: PositiveDuration = Field(
+        default=10_000_000,
+        alias="quantum",
+        description="Longest time a process keeps a CPU before the scheduler decides again.",
+    )
+    context_switch_ns: Duration = Field(
+        default=0, alias="context_switch", description="CPU time lost at each switch to another process."
+    )
+    memory: MachineMemory = Field(default_factory=MachineMemory, description="Physical memory.")
+
+
+class Scheduler(BaseModel):
+    """The policy that decides who runs next, and the options it takes."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    policy: str = Field(
+        pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$",
+        description="Name of a scheduler, such as stride, or module:Class.",
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All keys but `policy`, as they stand in the file; the policy checks them."""
+        return dict(self.model_extra or {})
+
+
+def _named(value: object) -> object:
+    return {"policy": value} if isinstance(value, str) else value
+
+
+class Change(_Part):
+    """A change of a job's tickets during the run."""
+
+    at_ns: Duration = Field(alias="at", description="When, from the start of the run.")
+    job: str = Field(description="Whose tickets.")
+    tickets: Tickets = Field(description="The job's tickets from then on.")
+
+
+class Scenario(_Part):
+    """A scenario: who shares which machine, for how long, and what the run is held to."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=100,
+        description="Name of the scenario: letters, digits, dot, dash, underscore.",
+    )
+    description: str = Field(default="", description="What the scenario shows; the first line is its title.")
+    duration_ns: PositiveDuration = Field(
+        alias="duration", description="How long the run is, in simulated time."
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = Field(
+        default=0, description="Seed of all random draws; the same seed gives the same run."
+    )
+    window_ns: PositiveDuration | None = Field(
+        default=None,
+        alias="window",
+        description="Width of the time windows in the result's tables; left out: duration / 100.",
+    )
+    machine: Machine = Field(default_factory=Machine, description="The simulated computer.")
+    scheduler: Annotated[Scheduler, BeforeValidator(_named, json_schema_input_type=str | Scheduler)] = Field(
+        description="Who runs next: a scheduler's name, module:Class, or {policy: NAME, option: value ...}."
+    )
+    jobs: Annotated[Mapping[JobName, Job], Field(min_length=1)] = Field(
+        description="The jobs by name; the name stays with the job in every table and plot."
+    )
+    changes: tuple[Change, ...] = Field(default=(), description="Changes of tickets during the run.")
+    thresholds: tuple[ThresholdText, ...] = Field(
+        default=(), description="What the run is held to, such as `gate.latency.p99 < 100ms`."
+    )
+
+    @property
+    def table_window_ns(self) -> int:
+        """Width of the time windows of the result's tables."""
+        return self.window_ns or max(1, self.duration_ns // 100)
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        findings = [
+            *self._check_times(),
+            *unknown_jobs(self.jobs, [change.job for change in self.changes], self._threshold_jobs()),
+            *self._check_changes(),
+            *self._check_thresholds(),
+        ]
+        if all(job.tickets == 0 for job in self.jobs.values()):
+            findings.append(Finding(("jobs",), "all jobs have 0 tickets; give one of them some", on_key=True))
+        if findings:
+            raise findings_error(findings)
+        return self
+
+    def _threshold_jobs(self) -> list[str | None]:
+        return [threshold.job for threshold in self.thresholds]
+
+    def _check_times(self) -> list[Finding]:
+        end = format_duration(self.duration_ns)
+        findings = [
+            Finding(("jobs", name, "start"), f"{name} would start after the run ends at {end}")
+            for name, job in self.jobs.items()
+            if job.start_ns >= self.duration_ns
+        ]
+        if self.duration_ns // self.table_window_ns > MAX_WINDOWS:
+            message = f"gives more than {MAX_WINDOWS} windows in {end}; make it wider"
+            findings.append(Finding(("window",), message))
+        return findings
+
+    def _check_changes(self) -> list[Finding]:
+        findings = []
+        for index, change in enumerate(self.changes):
+            path = ("changes", index, "at")
+            job = self.jobs.get(change.job)
+            if change.at_ns >= self.duration_ns:
+                end = format_duration(self.duration_ns)
+                findings.append(Finding(path, f"the change comes after the run ends at {end}"))
+            elif job is not None and change.at_ns < job.start_ns:
+                start = format_duration(job.start_ns)
+                findings.append(Finding(path, f"the change comes before {change.job} starts at {start}"))
+        return findings
+
+    def _check_thresholds(self) -> list[Finding]:
+        findings = []
+        for index, threshold in enumerate(self.thresholds):
+            job = self.jobs.get(threshold.job or "")
+            if job is None or not METRICS[threshold.metric].requests:
+                continue
+            if not isinstance(job, VisionJob | PluginJob) or job.arrivals is None:
+                message = f"{threshold.job} serves no requests, so it has no {threshold.metric}"
+                findings.append(Finding(("thresholds", index), message))
+            elif threshold.metric == "missed_deadlines" and job.deadline_ns is None:
+                message = f"{threshold.job} has no deadline to miss; give it `deadline`"
+                findings.append(Finding(("thresholds", index), message))
+        return findings
+
+
+def unknown_jobs(
+    jobs: Mapping[str, object], changed: list[str], thresholds: list[str | None]
+) -> list[Finding]:
+    """Return a finding for each name of a job that the changes or thresholds mention and `jobs` lacks."""
+    places: list[tuple[tuple[str | int, ...], str | None]] = [
+        *((("changes", index, "job"), name) for index, name in enumerate(changed)),
+        *((("thresholds", index), name) for index, name in enumerate(thresholds)),
+    ]
+    return [
+        Finding(path, f"unknown job {name}{did_you_mean(name, jobs)} {known_words(jobs)}")
+        for path, name in places
+        if name is not None and name not in jobs
+    ]
+
+
+class _FileSchema(GenerateJsonSchema):
+    """Writes defaults as they stand in a file: "10ms", not 10000000."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        result = super().default_schema(schema)
+        if result.get("type") == "string" and isinstance(result.get("default"), int):
+            result["default"] = SchemaSerializer(schema["schema"]).to_python(result["default"], by_alias=True)
+        return result
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the scenario file, for editors and other tools."""
+    schema = Scenario.model_json_schema(schema_generator=_FileSchema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
