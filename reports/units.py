@@ -14,9 +14,9 @@ def number(value: float) -> str:
     """Format a plain number with three significant digits, and whole numbers whole."""
     if math.isnan(value):
         return NOTHING
-    if float(value).is_integer() or abs(value) >= 1000:  # noqa: PLR2004 - a fourth digit is before the point
+    if math.isclose(value, round(value), rel_tol=1e-9) or abs(value) >= 1000:  # noqa: PLR2004 - digits enough
         return f"{value:,.0f}"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    digits = max(0, 2 - math.floor(math.log10(abs(value) * (1 + 1e-9))))
     return f"{value:.{digits}f}" if digits <= 4 else f"{value:.3g}"  # noqa: PLR2004 - 0.00012 is read as 1.2e-4
 
 
@@ -62,6 +62,18 @@ def points(fraction: float) -> str:
         return NOTHING
     rounded = round(100 * fraction, 2)
     return f"{rounded:+.2f}" if rounded else "0.00"
+
+
+def with_error(value: float, half_width: float, *, signed: bool = False) -> str:
+    """Format a mean and half its interval, both to the half-width's second significant digit.
+
+    Without an interval (NaN) the value stands alone.
+    """
+    sign = "+" if signed else ""
+    if math.isnan(half_width):
+        return f"{'+' if signed and value > 0 else ''}{number(value)}"
+    digits = 0 if half_width <= 0 else max(0, min(6, 1 - math.floor(math.log10(half_width))))
+    return f"{value:{sign},.{digits}f} ± {half_width:,.{digits}f}"
 
 
 def by_metric_name(metric: str, value: float) -> str:

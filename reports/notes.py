@@ -1,0 +1,93 @@
+"""Sentences for what a table cannot say: who was refused or killed and why, and how far a number carries."""
+
+import math
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from reports import units
+from reports.latency import requests_needed
+from reports.result import Result
+
+_SHARPEST = 99.0
+
+
+def endings(processes: pd.DataFrame) -> str:
+    """Say in a word or two how a job's processes ended: "alive" if they ran to the end of the simulation."""
+    counts = pd.Series([_ending(row) for _, row in processes.iterrows()], dtype="object").value_counts(
+        sort=False
+    )
+    if len(counts) == 1 and len(processes) == 1:
+        return str(counts.index[0])
+    return ", ".join(f"{count} {ending}" for ending, count in counts.items()) or "never arrived"
+
+
+def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
+    """Return sentences about a run, jobs in scenario order.
+
+    Args:
+        result: the run.
+        jobs: its `metrics.job_metrics`.
+    """
+    processes = result.table("processes")
+    sentences: list[str] = []
+    for job in result.manifest.jobs:
+        own = processes[processes["job"] == job.job]
+        sentences += _failures(job.job, own)
+        sentences += _starved(job.job, own)
+    sentences += _thin_evidence(jobs)
+    modelled = [job.job for job in result.manifest.jobs if job.modelled]
+    if modelled:
+        verb = "is" if len(modelled) == 1 else "are"
+        sentences.append(f"The cost of {_listed(modelled)} {verb} modelled, not recorded from a real run.")
+    return sentences
+
+
+def _ending(process: pd.Series) -> str:
+    reason = str(process["exit_reason"] or "")
+    if reason:
+        return re.split(r"[:\s]", reason, maxsplit=1)[0]
+    return "never ran" if math.isnan(process["first_run_s"]) else "alive"
+
+
+def _failures(job: str, own: pd.DataFrame) -> Iterator[str]:
+    """Processes refused or killed, those with the same reason told once; then those that exited in error."""
+    failed = own[own["exit_reason"].str.match(r"(?:refused|killed):", na=False)]
+    for reason, alike in failed.groupby("exit_reason", sort=False):
+        verb, why = str(reason).split(":", 1)
+        when = alike["exited_s"].min()
+        at = "" if math.isnan(when) else f" at {units.duration(when)}"
+        times = f" {len(alike)} times, first" if len(alike) > 1 else ""
+        yield f"{job} was {verb}{times}{at}: {why.strip().rstrip('.')}."
+    if "exit_code" in own:
+        ended = own.drop(failed.index)
+        for code, alike in ended[ended["exit_code"].fillna(0) != 0].groupby("exit_code"):
+            yield f"{job} exited with code {code}{f' {len(alike)} times' if len(alike) > 1 else ''}."
+
+
+def _starved(job: str, own: pd.DataFrame) -> Iterator[str]:
+    """Processes that wanted a CPU and never got one."""
+    if not own.empty and own["first_run_s"].isna().all() and own["wait_s"].sum() > 0:
+        yield f"{job} waited {units.duration(own['wait_s'].sum())} for a CPU and never ran."
+
+
+def _thin_evidence(jobs: pd.DataFrame) -> Iterator[str]:
+    """Latency statistics that rest on too few requests, or on a part of them."""
+    needed = requests_needed(_SHARPEST)
+    thin = jobs[(jobs["finished"] > 0) & (jobs["finished"] < needed)]
+    if len(thin):
+        fewest = int(thin["finished"].min())
+        of = _listed([str(job) for job in thin.index])
+        yield (
+            f"Too few requests for a firm p99 latency of {of}: it takes {needed} by MLPerf's rule, "
+            f"and {'the fewest' if len(thin) > 1 else 'there'} were {fewest}."
+        )
+    for job, count in jobs["unfinished"].items():
+        if count:
+            were = "was" if count == 1 else "were"
+            yield f"{count:g} of {job}'s requests {were} unfinished at the end and not in its latency."
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

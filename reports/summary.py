@@ -1,0 +1,110 @@
+"""The content of a report as plain data: what `--json` prints, and what the tables are made from."""
+
+import math
+from typing import Any, cast
+
+import pandas as pd
+
+from reports import comparison, notes, thresholds
+from reports.manifest import Manifest
+from reports.metrics import job_metrics, machine_metrics
+from reports.result import Result
+
+_COUNTS = {"dispatches", "switches", "preemptions", "peak_heap_bytes", "peak_resident_bytes", "requests"}
+_COUNTS |= {"finished", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Return a report's content as JSON-able data.
+
+    The keys of a run: `kind`, `scenario`, `scheduler`, `seed`, `replication`, `duration_s`, `cpus`,
+    `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
+    order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `thresholds`, `notes` (sentences). Of a
+    comparison: `schedulers`, `replications`, `metrics` (`comparison.summarise`) and `differences` instead of
+    `machine`, `jobs` and `notes`. What has no value is None.
+
+    Raises:
+        ReportError: if a table is damaged or a threshold names an unknown metric.
+    """
+    return _of_run(result) if result.manifest.kind == "run" else _of_comparison(result)
+
+
+def _of_run(result: Result) -> dict[str, Any]:
+    manifest, processes = result.manifest, result.table("processes")
+    jobs = job_metrics(result)
+    rows_by_job = cast("dict[str, dict[str, Any]]", jobs.to_dict("index"))
+    rows = [
+        {
+            "job": job.job,
+            "tickets": job.tickets,
+            "ended": notes.endings(processes[processes["job"] == job.job]),
+            **_plain(rows_by_job[job.job]),
+        }
+        for job in manifest.jobs
+    ]
+    held = result.table("memory").groupby("time_s")["resident_bytes"].sum()
+    machine = machine_metrics(result) | {"peak_resident_bytes": held.max() if len(held) else 0}
+    return {
+        **_heading(manifest),
+        "scheduler": manifest.scheduler,
+        "replication": manifest.replication,
+        "machine": _plain(machine),
+        "jobs": rows,
+        "thresholds": _thresholds(result),
+        "notes": notes.explain(result, jobs),
+    }
+
+
+def _of_comparison(result: Result) -> dict[str, Any]:
+    return {
+        **_heading(result.manifest),
+        "schedulers": list(result.manifest.schedulers),
+        "replications": result.manifest.replications,
+        "metrics": _records(comparison.summarise(result)),
+        "differences": _records(comparison.differences(result)),
+        "thresholds": _thresholds(result),
+    }
+
+
+def _heading(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "kind": manifest.kind,
+        "scenario": manifest.name,
+        "seed": manifest.seed,
+        "duration_s": manifest.duration_s,
+        "cpus": manifest.cpus,
+        "memory_bytes": manifest.memory_bytes,
+    }
+
+
+def _thresholds(result: Result) -> list[dict[str, Any]]:
+    rows = []
+    for outcome in thresholds.evaluate(result):
+        row = {"text": outcome.threshold.text, "passed": outcome.passed, "measured": outcome.measured}
+        row |= {"measured_text": outcome.measured_text, "reason": outcome.reason}
+        if outcome.scheduler:
+            row |= {"scheduler": outcome.scheduler, "kept": outcome.kept}
+            row |= {"replications": outcome.replications}
+        rows.append(_plain(row))
+    return rows
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [_plain(cast("dict[str, Any]", row)) for row in frame.to_dict("records")]
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Make counts whole, numpy's scalars Python's, and NaN None."""
+    plain: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, str | bool) or value is None:
+            plain[name] = value
+        elif math.isnan(value):
+            plain[name] = None
+        else:
+            plain[name] = int(value) if name in _COUNTS else _python(value)
+    return plain
+
+
+def _python(value: Any) -> Any:  # noqa: ANN401 - a number or bool of numpy or of Python
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,111 @@
+"""A report on the terminal: the tables and sentences of a summary, as rich renderables."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from reports import units
+from reports.fitted import Column, FittedTable
+from reports.tables_compare import comparison_tables
+
+Row = Mapping[str, Any]
+
+
+def report(summary: Row) -> RenderableType:
+    """Everything there is to show of a summary (`reports.summary.summary`): of a run or of a comparison."""
+    parts: list[RenderableType] = []
+    if summary["kind"] == "run":
+        parts += [heading(summary), job_table(summary), Text(), machine_line(summary)]
+    else:
+        parts += comparison_tables(summary)
+    if summary["thresholds"]:
+        parts += [Text(), threshold_table(summary)]
+    if summary.get("notes"):
+        parts += [Text(), *(Text(sentence) for sentence in summary["notes"])]
+    return Group(*parts)
+
+
+def heading(summary: Row) -> Text:
+    """Say what was run: scenario, scheduler, length, CPUs, seed."""
+    cpus = "1 CPU" if summary["cpus"] == 1 else f"{summary['cpus']} CPUs"
+    length = units.duration(summary["duration_s"])
+    heading = Text(f"{summary['scenario']}", style="bold")
+    heading.append(
+        f" under {summary['scheduler']}: {length} on {cpus}, seed {summary['seed']}\n", style="not bold"
+    )
+    return heading
+
+
+def job_table(summary: Row) -> FittedTable:
+    """Per job: share against entitlement, lag, requests, latency, memory, and how it ended."""
+    jobs = summary["jobs"]
+
+    def cells(name: str, show: Callable[[float], str]) -> list[str]:
+        return [show(_number(job[name])) for job in jobs]
+
+    served = [_served(job) for job in jobs]
+    return FittedTable(
+        [
+            Column("job", [job["job"] for job in jobs], left=True),
+            Column("tickets", [str(job["tickets"]) for job in jobs], rank=6),
+            Column("entitled\n%", cells("entitled_share", _percent), rank=1),
+            Column("got\n%", cells("cpu_share", _percent), rank=1),
+            Column("error\npp", cells("share_error", units.points), rank=2),
+            Column("wait", cells("wait_s", units.duration), rank=9),
+            Column("worst lag\nquanta", cells("lag_quanta", units.number), rank=3),
+            Column("done/\ndropped", served, rank=7),
+            Column("p50\nlatency", cells("latency_p50_s", units.duration), rank=8),
+            Column("p99\nlatency", cells("latency_p99_s", units.duration), rank=3),
+            Column("deadlines\nmissed", cells("missed_deadlines", units.number), rank=4),
+            Column("peak\nheap", cells("peak_heap_bytes", units.size), rank=7),
+            Column("ended", [job["ended"] for job in jobs], rank=5, left=True),
+        ]
+    )
+
+
+def machine_line(summary: Row) -> Text:
+    """Say where the machine's time and memory went, in one line."""
+    machine = {name: _number(value) for name, value in summary["machine"].items()}
+    shares = [
+        f"{units.percent(machine[name])} {word}"
+        for name, word in (("busy_share", "busy"), ("switching_share", "switching"), ("idle_share", "idle"))
+        if name in machine
+    ]
+    switches = f"{units.number(machine['switches'])} context switches"
+    if "switches_per_s" in machine:
+        switches += f" ({units.number(machine['switches_per_s'])}/s)"
+    held = units.size(machine["peak_resident_bytes"])
+    memory = f"memory: at most {held} of {units.size(summary['memory_bytes'])} held"
+    return Text(f"{', '.join(shares)}; {switches}; {memory}.")
+
+
+def threshold_table(summary: Row) -> FittedTable:
+    """Each threshold with a tick or a cross, and the value measured or the reason there is none."""
+    rows: Sequence[Row] = summary["thresholds"]
+    columns = [
+        Column("", [Text("✓", "green") if row["passed"] else Text("✗", "red") for row in rows], left=True),
+        Column("threshold", [row["text"] for row in rows], left=True),
+        Column("measured", [row["measured_text"] for row in rows], left=True),
+    ]
+    if summary["kind"] == "comparison":
+        columns.insert(1, Column("scheduler", [row["scheduler"] for row in rows], left=True))
+        kept = [f"{row['kept']} of {row['replications']}" for row in rows]
+        columns.append(Column("kept in", kept, rank=1))
+    return FittedTable(columns)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _percent(fraction: float) -> str:
+    return units.percent(fraction).removesuffix(" %")
+
+
+def _served(job: Row) -> str:
+    if not job["requests"]:
+        return units.NOTHING
+    return f"{job['finished']}/{job['dropped']}"
