@@ -1,7 +1,7 @@
 """What can be wrong with a scenario, and how it is shown: place, offending line, what would be right."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic_core import PydanticCustomError
@@ -11,6 +11,7 @@ from simulator.errors import TimeshareError
 KeyPath = tuple[str | int, ...]
 MAX_SHOWN = 10
 _MAX_LINE = 120
+_MAX_WORD = 64
 
 
 @dataclass(frozen=True)
@@ -106,3 +107,17 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def known_words(known: Iterable[str]) -> str:
     """Return "(known: A, B)" for the end of a message."""
     return f"(known: {', '.join(known)})"
+
+
+def as_written(value: object) -> str:
+    """Return the value as its writer would recognise it, cut when long."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = repr(value) if isinstance(value, str) and not value.strip() else str(value)
+    return text if len(text) <= _MAX_WORD else f"{text[:_MAX_WORD]}..."

@@ -5,7 +5,7 @@ that the attribute's name says (`scenario.duration_ns`). `model_dump()` gives th
 units, `model_dump(by_alias=True)` a mapping that reads as a scenario file again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -175,9 +175,9 @@ class Scenario(_Part):
 
 
 def unknown_jobs(
-    jobs: Mapping[str, object], changed: list[str], thresholds: list[str | None]
+    jobs: Mapping[str, object], changed: Sequence[str | None], thresholds: Sequence[str | None]
 ) -> list[Finding]:
-    """Return a finding for each name of a job that the changes or thresholds mention and `jobs` lacks."""
+    """Return a finding for each job that `jobs` lacks, of the jobs the changes and the thresholds name."""
     places: list[tuple[tuple[str | int, ...], str | None]] = [
         *((("changes", index, "job"), name) for index, name in enumerate(changed)),
         *((("thresholds", index), name) for index, name in enumerate(thresholds)),

@@ -45,7 +45,7 @@ class Metric:
 
 METRICS: dict[str, Metric] = {
     "latency": Metric("seconds", True, "from a request's arrival to its answer", True, True),
-    "missed_deadlines": Metric("count", True, "requests answered after the job's deadline", requests=True),
+    "missed_deadlines": Metric("count", True, "requests not answered by their deadline", requests=True),
     "drops": Metric("count", True, "requests thrown away because the queue was full", requests=True),
     "throughput": Metric("per second", True, "requests answered per second", requests=True),
     "cpu_share": Metric("fraction", True, "part of all CPUs' time that the job received"),

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SerializationInfo, WithJsonSchema
 
+from scenarios.problems import as_written
 from simulator.errors import TimeshareError
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
@@ -47,7 +48,7 @@ class Dimension:
             UnitError: no text, no unit, an unknown unit, negative, a fraction of the base unit, or
                 beyond a 64-bit integer.
         """
-        shown = _shown(value)
+        shown = as_written(value)
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
             raise UnitError(self._without_unit(shown))
         match = _QUANTITY.fullmatch(value) if isinstance(value, str) and len(value) <= _MAX_TEXT else None
@@ -89,20 +90,6 @@ class Dimension:
         ]
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         return f"{shown}: {unit} is not a unit of {self.noun}{hint} (known: {', '.join(self.units)})"
-
-
-def _shown(value: object) -> str:
-    """Return the value as its writer would recognise it, cut when long."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    text = repr(value) if isinstance(value, str) and not value.strip() else str(value)
-    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}..."
 
 
 DURATION = Dimension(

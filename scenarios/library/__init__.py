@@ -1,0 +1,1 @@
+"""The scenarios that come with timeshare, one YAML file each."""

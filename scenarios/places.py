@@ -1,0 +1,95 @@
+"""Which keys a place of the scenario file takes: what unknown and missing keys are explained with."""
+
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
+from scenarios.jobs import BUILT_IN, PluginJob
+from scenarios.problems import KeyPath, did_you_mean
+from scenarios.schema import Change, Machine, MachineMemory, Scenario, Scheduler
+
+_ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
+
+_SECTIONS: dict[KeyPath, type[BaseModel]] = {
+    (): Scenario,
+    ("machine",): Machine,
+    ("machine", "memory"): MachineMemory,
+    ("scheduler",): Scheduler,
+}
+
+
+def model_at(path: KeyPath, data: Any) -> type[BaseModel] | None:  # noqa: ANN401 - parsed YAML is anything
+    """Return the model of the mapping at `path` of a scenario file whose content is `data`.
+
+    None where the keys are free (`jobs`, a plug-in's options), and where no mapping belongs.
+    """
+    match path:
+        case ("changes", int()):
+            return Change
+        case ("jobs", str(name), *rest):
+            return _inside_job(rest, value_at(("jobs", name), data))
+    return _SECTIONS.get(path)
+
+
+def _inside_job(rest: list[str | int], job: object) -> type[BaseModel] | None:
+    workload = job.get("workload") if isinstance(job, dict) else None
+    model = BUILT_IN.get(workload, PluginJob) if isinstance(workload, str) else PluginJob
+    match rest:
+        case []:
+            return model
+        case ["memory"]:
+            return next((part for part in _models(model.model_fields["memory"].annotation)), None)
+        case ["arrivals", str(kind)]:
+            return _ARRIVALS.get(kind)
+    return None
+
+
+def _models(annotation: object) -> Iterable[type[BaseModel]]:
+    return [
+        part
+        for part in (annotation, *get_args(annotation))
+        if isinstance(part, type) and issubclass(part, BaseModel)
+    ]
+
+
+def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by the key that the file writes."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def has(data: object, step: str | int) -> bool:
+    """Tell whether `data` is a mapping with the key, or a list with the position, `step`."""
+    if isinstance(data, list):
+        return isinstance(step, int) and 0 <= step < len(data)
+    return isinstance(data, dict) and step in data
+
+
+def value_at(path: KeyPath, data: Any) -> Any:  # noqa: ANN401 - parsed YAML is anything
+    """Return what stands at `path`, or None where `data` has no such place."""
+    for step in path:
+        if not has(data, step):
+            return None
+        data = data[step]
+    return data
+
+
+def unknown_key(path: KeyPath, data: object) -> str:
+    """Return the message for a key that the mapping around it does not take."""
+    key, around = str(path[-1]), path[:-1]
+    model = model_at(around, data)
+    if model is None:
+        return "unknown key"
+    known = [name for name in keys_of(model) if name != "workload" or len(around) != len(("jobs", "NAME"))]
+    workload = value_at((*around, "workload"), data)
+    owners = [name for name, job in BUILT_IN.items() if key in keys_of(job)]
+    if workload is None or not issubclass(model, (*BUILT_IN.values(), PluginJob)):
+        return f"unknown key{did_you_mean(key, known)} (known here: {', '.join(known)})"
+    if owners:
+        return f"only a {' or '.join(owners)} job has {key} (a {workload} job takes: {', '.join(known)})"
+    hint = did_you_mean(key, known)
+    if model is PluginJob and not hint:
+        hint = f"; write what is for the workload itself under options: {{{key}: ...}}"
+    return f"unknown key{hint} (a {workload} job takes: {', '.join(known)})"
