@@ -28,12 +28,17 @@ class Failure:
     Attributes:
         event: its index among the burst's events.
         offset_ns: CPU time into the burst at which it happens.
-        reason: what failed and which operation asked for it, for the process's exit reason.
+        error: what the process gets to see; its text names the operation and says what failed.
     """
 
     event: int
     offset_ns: int
-    reason: str
+    error: OutOfMemory | InvalidFree
+
+    @property
+    def reason(self) -> str:
+        """The error's text, for the process's exit reason."""
+        return str(self.error)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -92,38 +97,44 @@ def run_burst(heap: Heap, burst: Burst, blocks: dict[int, int]) -> Trajectory:
             out.
     """
     start = heap.live_bytes
-    names, sizes = burst.event_block.tolist(), burst.event_bytes.tolist()
     levels: list[int] = []
     failure = None
     try:
-        for name, size in zip(names, sizes, strict=True):
+        for name, size in zip(burst.event_block.tolist(), burst.event_bytes.tolist(), strict=True):
             if size > 0:
                 if name in blocks:
-                    raise InvariantError(f"{_event(burst, len(levels))}: block {name} is alive already")
+                    raise InvariantError(f"{_describe(burst, len(levels))}: block {name} is alive already")
                 blocks[name] = heap.malloc(size)
-            elif name in blocks:
-                heap.free(blocks[name])
-                del blocks[name]
             else:
-                raise InvalidFree(f"no block {name} is alive", 0)  # noqa: TRY301 - one exit for all failures
+                _free(heap, blocks, name)
             levels.append(heap.live_bytes)
     except (OutOfMemory, InvalidFree) as error:
-        event = len(levels)
-        failure = Failure(event, int(burst.event_offset_ns[event]), f"{_event(burst, event)}: {error}")
-        levels += [heap.live_bytes] * (len(sizes) - event)
+        failure = _failure(burst, len(levels), error)
+        levels += [heap.live_bytes] * (len(burst.event_bytes) - len(levels))
     heap_bytes = np.array(levels, dtype=np.int64)
     heap_bytes.flags.writeable = False
-    return Trajectory(
-        burst.event_offset_ns,
-        heap_bytes,
-        start,
-        max(start, max(levels, default=start)),
-        burst.cpu_ns,
-        failure,
-    )
+    peak = max(start, max(levels, default=start))
+    return Trajectory(burst.event_offset_ns, heap_bytes, start, peak, burst.cpu_ns, failure)
 
 
-def _event(burst: Burst, event: int) -> str:
+def _free(heap: Heap, blocks: dict[int, int], name: int) -> None:
+    if name not in blocks:
+        raise InvalidFree(f"invalid free: no block {name} is alive", 0)
+    heap.free(blocks[name])
+    del blocks[name]
+
+
+def _failure(burst: Burst, event: int, error: OutOfMemory | InvalidFree) -> Failure:
+    reason = f"{_describe(burst, event)}: {error}"
+    seen: OutOfMemory | InvalidFree
+    if isinstance(error, OutOfMemory):
+        seen = OutOfMemory(reason, error.needed, error.free, error.largest)
+    else:
+        seen = InvalidFree(reason, error.address)
+    return Failure(event, int(burst.event_offset_ns[event]), seen)
+
+
+def _describe(burst: Burst, event: int) -> str:
     size = int(burst.event_bytes[event])
     call = "malloc" if size > 0 else "free"
     return f"{call} of {format_bytes(abs(size))} by {burst.op_names[burst.event_op[event]]}"

@@ -1,0 +1,185 @@
+"""From a scenario to a simulated run and its tables."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from scenarios.arrivals import Camera, ClosedLoop, Poisson
+from scenarios.frames import all_tables
+from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
+from scenarios.result import Output
+from simulator import channels
+from simulator.machine import Machine
+from simulator.memory.address_space import Layout
+from simulator.schedulers.registry import make_scheduler
+from workloads.arrivals import camera_times, deliver, poisson_times
+from workloads.base import Context, Workload, make_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import simpy
+
+    from scenarios.jobs import Job
+    from scenarios.schema import Arrivals, Scenario
+    from simulator.dispatcher import Engine
+    from simulator.process import Process
+
+GANTT_SLICES = 400
+"""Slices kept for the picture of the first quanta when not all are asked for."""
+
+
+class Simulation:
+    """A scenario laid out on a machine, ready to run once.
+
+    Args:
+        scenario: the scenario.
+        policy: another scheduler than the scenario's own, by name.
+        replication: which independent repetition.
+        all_slices: keep every slice on record.
+        engine: how spans are run.
+
+    Raises:
+        TimeshareError: a scheduler, workload, profile or option that cannot be had.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        policy: str | None = None,
+        replication: int = 0,
+        all_slices: bool = False,
+        engine: Engine = "auto",
+    ) -> None:
+        self.scenario = scenario
+        own = policy is None or policy == scenario.scheduler.policy
+        self.policy = scenario.scheduler.policy if policy is None else policy
+        self.replication = replication
+        spec = scenario.machine
+        self.machine = Machine(
+            make_scheduler(self.policy, scenario.scheduler.options if own else {}),
+            memory_bytes=spec.memory.size_bytes,
+            cpus=spec.cpus,
+            quantum_ns=spec.quantum_ns,
+            context_switch_ns=spec.context_switch_ns,
+            seed=scenario.seed,
+            replication=replication,
+            engine=engine,
+            slices=None if all_slices else GANTT_SLICES,
+        )
+        self.sources: dict[str, channels.Source] = {}
+        self.workloads: dict[str, Workload] = {}
+        self.processes: dict[str, Process] = {}
+        for name, job in scenario.jobs.items():
+            self._add(name, job)
+        for change in scenario.changes:
+            self.machine.clock.process(self._change(change.at_ns, change.job, change.tickets))
+
+    def run(self, progress: Callable[[int], None] | None = None) -> Output:
+        """Simulate to the scenario's end and return manifest and tables.
+
+        Args:
+            progress: called now and then with the simulated time in nanoseconds.
+        """
+        scenario = self.scenario
+        self.machine.run(scenario.duration_ns, window_ns=scenario.table_window_ns, progress=progress)
+        deadlines = {name: getattr(job, "deadline_ns", None) for name, job in scenario.jobs.items()}
+        tables = all_tables(self.machine, self.sources, deadlines, scenario.duration_ns)
+        return Output(self._manifest(), tables)
+
+    def _add(self, name: str, job: Job) -> None:
+        arrivals = getattr(job, "arrivals", None)
+        if arrivals is not None:
+            self.sources[name] = self._source(name, arrivals, job.start_ns)
+        context = Context(name, self.sources.get(name), self.machine.streams.named(f"job {name}"))
+        workload = make_workload(job.workload, context, _options(job))
+        self.workloads[name] = workload
+        limit = job.memory.limit_bytes
+        layout = Layout(
+            code_bytes=job.memory.code_bytes,
+            heap_bytes=workload.heap_bytes if limit is None else limit,
+            stack_bytes=job.memory.stack_bytes,
+        )
+        self.processes[name] = self.machine.spawn(
+            name, workload.program, tickets=job.tickets, layout=layout, start_ns=job.start_ns
+        )
+
+    def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> channels.Source:
+        clock = self.machine.clock
+        if isinstance(arrivals, ClosedLoop):
+            return channels.ClosedLoop(clock, arrivals.think_ns)
+        channel = channels.Channel(clock, arrivals.capacity, arrivals.when_full)
+        random = self.machine.streams.named(f"arrivals {name}")
+        if isinstance(arrivals, Camera):
+            first = start_ns + arrivals.phase_ns
+            times = camera_times(arrivals.fps, start_ns=first, jitter_ns=arrivals.jitter_ns, random=random)
+        else:
+            times = poisson_times(arrivals.rate, start_ns=start_ns, random=random)
+        deliver(channel, times)
+        return channel
+
+    def _change(self, at_ns: int, job: str, tickets: int) -> Generator[simpy.Event, Any, None]:
+        yield self.machine.clock.timeout(at_ns)
+        self.machine.set_tickets(self.processes[job], tickets)
+
+    def _manifest(self) -> dict[str, Any]:
+        scenario = self.scenario
+        return {
+            "format": "timeshare-result",
+            "version": 1,
+            "kind": "run",
+            "timeshare": version("timeshare"),
+            "scenario": scenario.model_dump(mode="json"),
+            "scheduler": self.policy,
+            "seed": scenario.seed,
+            "replication": self.replication,
+            "duration_ns": scenario.duration_ns,
+            "quantum_ns": scenario.machine.quantum_ns,
+            "cpus": scenario.machine.cpus,
+            "memory_bytes": scenario.machine.memory.size_bytes,
+            "jobs": [
+                {
+                    "job": name,
+                    "workload": job.workload,
+                    "tickets": job.tickets,
+                    "deadline_ns": getattr(job, "deadline_ns", None),
+                    "profile": getattr(job, "profile", None),
+                    "modelled": not self.workloads[name].recorded,
+                }
+                for name, job in scenario.jobs.items()
+            ],
+            "thresholds": [
+                {
+                    "text": threshold.text,
+                    "metric": threshold.metric,
+                    "job": threshold.job,
+                    "statistic": threshold.statistic,
+                    "op": threshold.op,
+                    "value": threshold.value,
+                    "tolerance": threshold.tolerance,
+                }
+                for threshold in scenario.thresholds
+            ],
+            "versions": {
+                "python": platform.python_version(),
+                **{package: version(package) for package in ("numpy", "simpy", "pyarrow")},
+            },
+            "host": {"system": platform.system(), "machine": platform.machine(), "cpus": os.cpu_count()},
+        }
+
+
+def _options(job: Job) -> dict[str, Any]:
+    """Return what the job's workload is made with."""
+    if isinstance(job, VisionJob):
+        return {"profile": job.profile, "requests": job.requests}
+    if isinstance(job, CpuBoundJob):
+        return {"work_ns": job.work_ns}
+    if isinstance(job, InteractiveJob):
+        return {"compute_ns": job.compute_ns, "sleep_ns": job.sleep_ns}
+    if isinstance(job, PluginJob):
+        return dict(job.options)
+    raise TypeError(f"a job of an unknown kind: {type(job).__name__}")

@@ -1,0 +1,211 @@
+"""The machine: CPUs, memory, a scheduler, and the processes on it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+from simulator import books
+from simulator.dispatcher import Dispatcher
+from simulator.errors import TimeshareError
+from simulator.memory.errors import MemoryFault, OutOfMemory
+from simulator.memory.format import format_bytes
+from simulator.memory.physical import PhysicalMemory
+from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
+from simulator.process_memory import ProcessMemory
+from simulator.recordings import KernelEvent, MemorySample, Recordings
+from simulator.streams import Streams
+from simulator.syscalls import SystemCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import simpy
+
+    from simulator.dispatcher import Engine
+    from simulator.memory.address_space import Layout
+    from simulator.process import Program
+    from simulator.schedulers.base import Scheduler
+
+KILLED = 128 + signal.SIGKILL
+SEGMENTATION_FAULT = 128 + signal.SIGSEGV
+
+
+class ProgramError(TimeshareError):
+    """A program raised an error of its own, which no simulated hardware would have."""
+
+
+class Machine:
+    """A simulated computer.
+
+    Build it, `spawn` processes, `run` it once, then read `processes`, `dispatcher.state` and `recordings`.
+
+    Args:
+        scheduler: the policy, freshly made.
+        memory_bytes: physical memory.
+        cpus: number of CPUs.
+        quantum_ns: the timer's quantum.
+        context_switch_ns: cost of a context switch.
+        seed: of all random streams.
+        replication: which independent repetition.
+        engine: how spans are run: "auto", "interpreted" or "compiled".
+        slices: how many finished slices are kept on record; None for all.
+
+    Raises:
+        ValueError: a number of CPUs or a quantum below 1, or a negative cost.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        memory_bytes: int,
+        cpus: int = 1,
+        quantum_ns: int = 10_000_000,
+        context_switch_ns: int = 0,
+        seed: int = 0,
+        replication: int = 0,
+        engine: Engine = "auto",
+        slices: int | None = 0,
+    ) -> None:
+        if cpus < 1 or quantum_ns < 1 or context_switch_ns < 0:
+            raise ValueError("a machine has CPUs >= 1, a quantum >= 1 ns and a context switch >= 0 ns")
+        self.streams = Streams(seed, replication)
+        self.dispatcher = Dispatcher(
+            scheduler,
+            cpus=cpus,
+            quantum_ns=quantum_ns,
+            context_switch_ns=context_switch_ns,
+            draws=self.streams.named("scheduler"),
+            engine=engine,
+            slices=slices,
+        )
+        self.clock = self.dispatcher.clock
+        self.memory = PhysicalMemory(memory_bytes)
+        self.processes: list[Process] = []
+        self.recordings = Recordings()
+        self._progress: Callable[[int], None] = lambda _now: None
+
+    def spawn(
+        self, name: str, program: Program, *, tickets: int, layout: Layout, start_ns: int = 0
+    ) -> Process:
+        """Create a process that starts at `start_ns`.
+
+        Its address space is allocated when it starts; if memory has no room for it then, it is refused,
+        which its exit record tells.
+        """
+        process = Process(self.dispatcher.admit(tickets), name, start_ns)
+        self.processes.append(process)
+        self.clock.process(self._life(process, program, layout))
+        return process
+
+    def set_tickets(self, process: Process, tickets: int) -> None:
+        """Change a process's tickets from now on.
+
+        Raises:
+            ValueError: a negative number.
+        """
+        if tickets < 0:
+            raise ValueError(f"tickets are never negative: {tickets}")
+        before = self.dispatcher.tickets[process.pid]
+        self.dispatcher.set_tickets(process.pid, tickets)
+        self._tell(process, "tickets", f"tickets {before} -> {tickets}")
+
+    def run(self, until_ns: int, *, window_ns: int, progress: Callable[[int], None] | None = None) -> None:
+        """Simulate up to `until_ns`, sampling at the end of every window; then close the books.
+
+        Args:
+            until_ns: the end, in nanoseconds.
+            window_ns: width of the windows.
+            progress: called with the time at the end of every window.
+
+        Raises:
+            ProgramError: a program raised an error of its own.
+            PolicyError: the scheduler broke its contract.
+            InvariantError: the books do not balance.
+        """
+        self._progress = progress or self._progress
+        self.dispatcher.watch_windows(window_ns, self._sample)
+        self.clock.run(until=until_ns)
+        if not self.recordings.window_ends_ns or self.recordings.window_ends_ns[-1] < until_ns:
+            self._sample(until_ns)
+        self.final_states = [self.state_of(process) for process in self.processes]
+        self.dispatcher.close()
+        for process in self.processes:
+            self._keep_memory_figures(process)
+        self.memory.check()
+
+    def state_of(self, process: Process) -> ProcessState:
+        """Return what a process is doing now."""
+        if process.ended is not None:
+            return ProcessState.ZOMBIE
+        if process.memory is None:
+            return ProcessState.EMBRYO
+        if self.dispatcher.is_queued(process.pid):
+            return ProcessState.READY
+        return ProcessState.RUNNING if self.dispatcher.is_running(process.pid) else ProcessState.BLOCKED
+
+    def _life(self, process: Process, program: Program, layout: Layout) -> Generator[simpy.Event, Any, None]:
+        if process.arrived_ns > 0:
+            yield self.clock.timeout(process.arrived_ns)
+        try:
+            process.memory = ProcessMemory(self.memory, layout, process.name)
+        except OutOfMemory as reason:
+            self._end(process, KILLED, "refused", str(reason))
+            return
+        self._tell(process, "spawn", f"address space of {format_bytes(process.memory.space.virtual_bytes)}")
+        code, kind, reason = 0, "exited", ""
+        try:
+            yield from program(SystemCalls(self, process))
+        except ProcessExit as end:
+            code = end.code
+        except OutOfMemory as error:
+            code, kind, reason = KILLED, "killed", f"out of memory: {error}"
+        except MemoryFault as error:
+            code, kind, reason = SEGMENTATION_FAULT, "killed", str(error)
+        except Exception as error:
+            raise ProgramError(
+                f"job '{process.name}': its program raised {type(error).__name__} at {self.clock.now_ns} ns: {error}"
+            ) from error
+        self._end(process, code, kind, reason)
+
+    def _end(self, process: Process, code: int, kind: str, reason: str) -> None:
+        process.ended = ExitRecord(self.clock.now_ns, code, f"{kind}: {reason}" if reason else kind)
+        self._keep_memory_figures(process)
+        if process.memory is not None:
+            process.memory.release()
+            process.memory = None
+        words = {"exited": "exit", "killed": "kill", "refused": "refuse"}
+        self._tell(process, words[kind], reason or f"exit code {code}")
+        self.memory.check()
+
+    def _keep_memory_figures(self, process: Process) -> None:
+        memory = process.memory
+        if memory is not None:
+            received = int(self.dispatcher.state.processes.cpu_ns[process.pid])
+            memory.take_peak_bytes(received)
+            process.peak_heap_bytes = memory.peak_heap_bytes
+            process.peak_resident_bytes = memory.peak_resident_bytes
+            process.address_space_bytes = memory.space.virtual_bytes
+            process.mallocs, process.frees = memory.heap.mallocs, memory.heap.frees
+
+    def _tell(self, process: Process, kind: str, detail: str) -> None:
+        self.recordings.events.append(KernelEvent(self.clock.now_ns, process.pid, kind, detail))
+
+    def _sample(self, now: int) -> None:
+        received = books.cpu_ns_by_now(self.dispatcher.state)
+        record, count = self.recordings, len(self.processes)
+        record.window_ends_ns.append(now)
+        record.cpu_ns.append(received[:count])
+        record.entitled_ns.append(books.entitled_ns_by_now(self.dispatcher.state)[:count])
+        for process in self.processes:
+            memory = process.memory
+            if memory is not None:
+                cpu_ns = int(received[process.pid])
+                level = memory.level_bytes(cpu_ns)
+                peak = memory.take_peak_bytes(cpu_ns)
+                space = memory.space
+                record.memory.append(
+                    MemorySample(now, process.pid, space.virtual_bytes, level, peak, space.resident_bytes)
+                )
+        self._progress(now)

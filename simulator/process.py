@@ -1,0 +1,76 @@
+"""A process: a program being run, with what it holds and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+if TYPE_CHECKING:
+    from simulator.process_memory import ProcessMemory
+    from simulator.syscalls import SystemCalls
+
+Program = Callable[["SystemCalls"], Generator[simpy.Event, Any, None]]
+"""A program: given its system calls, a generator that yields each call that can block."""
+
+
+class ProcessState(StrEnum):
+    """The states of OSTEP chapter 4, with xv6's names for the first and the last."""
+
+    EMBRYO = "embryo"
+    READY = "ready"
+    RUNNING = "running"
+    BLOCKED = "blocked"
+    ZOMBIE = "zombie"
+
+
+@dataclass(frozen=True)
+class ExitRecord:
+    """How a process ended.
+
+    Attributes:
+        at_ns: when.
+        code: exit code: 0 for a program that came to its end, 128 + signal for one that was killed.
+        reason: in words: "exited", "refused: ..." or "killed: ...".
+    """
+
+    at_ns: int
+    code: int
+    reason: str
+
+
+class ProcessExit(Exception):  # noqa: N818 - it is how a program ends, not an error
+    """Raised in a program by its `exit` system call."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(eq=False)
+class Process:
+    """A process.
+
+    Attributes:
+        pid: counts from 0 in order of spawning.
+        name: the job's name.
+        arrived_ns: when it was, or is to be, started.
+        memory: its address space and heap; None before the start, after the end, and if refused.
+        peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
+            its memory after the end.
+        ended: how it ended, None while it lives.
+    """
+
+    pid: int
+    name: str
+    arrived_ns: int
+    memory: ProcessMemory | None = None
+    peak_heap_bytes: int = 0
+    peak_resident_bytes: int = 0
+    address_space_bytes: int = 0
+    mallocs: int = 0
+    frees: int = 0
+    ended: ExitRecord | None = None

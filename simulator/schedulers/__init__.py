@@ -1,0 +1,1 @@
+"""Schedulers: one file per policy, behind the contract in `simulator.schedulers.base`."""

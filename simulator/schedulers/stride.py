@@ -1,0 +1,109 @@
+"""Stride scheduling (Waldspurger and Weihl, MIT/LCS/TM-528, 1995; OSTEP chapter 9)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from simulator.schedulers.base import PerProcess, Scheduler, Shared
+from simulator.schedulers.members import add_member, remove_member
+
+SCALE = 1 << 10
+"""Units of pass per nanosecond of execution with one ticket."""
+
+FAR = 1 << 62
+
+
+class Stride(Scheduler):
+    """Each quantum goes to the process with the smallest pass; running advances it by ran / tickets.
+
+    The shares are those of a lottery without its chance: a process is never more than about a quantum from
+    its share of any other. Ties go to the process that has been runnable longest.
+
+    A process that leaves keeps the distance of its pass to the global pass and takes it up again when it
+    returns (TM-528, section 3.3), so that sleeping earns nothing; a change of tickets stretches that
+    distance by the ratio of the strides. A process with no tickets runs only when no waiting process has any.
+    Pass is kept in whole units with the division's remainder beside
+    it, so that no rounding accumulates.
+
+    Args:
+        initial_pass: where a new process starts: "stride" is one quantum's advance beyond the global pass,
+            as in TM-528; "zero" is at the global pass, as in OSTEP's example.
+    """
+
+    name: ClassVar[str] = "stride"
+    compilable: ClassVar[bool] = True
+
+    members: PerProcess
+    count: Shared
+    pass_: PerProcess
+    fraction: PerProcess
+    # What `pick` compares: pass_ while the process waits, FAR while it is on a CPU.
+    key: PerProcess
+    remain: PerProcess
+    known: PerProcess
+    # Tickets of all runnable processes; execution since the global pass was last advanced.
+    active: Shared
+    global_pass: Shared
+    global_fraction: Shared
+    served_ns: Shared
+
+    def __init__(self, initial_pass: Literal["stride", "zero"] = "stride") -> None:
+        self.first_quanta = 1 if initial_pass == "stride" else 0
+
+    def enter(self, pid: int) -> None:
+        """Take up the old distance to the global pass, or start a stride beyond it."""
+        advance_global(self)
+        if self.known[pid] == 0:
+            self.known[pid] = 1
+            self.remain[pid] = self.first_quanta * self.quantum_ns[0] * SCALE // max(self.tickets[pid], 1)
+        self.pass_[pid] = self.global_pass[0] + self.remain[pid]
+        offer(self, pid)
+        self.active[0] += self.tickets[pid]
+        add_member(self.members, self.count, pid)
+
+    def leave(self, pid: int) -> None:
+        """Remember the distance to the global pass."""
+        advance_global(self)
+        self.remain[pid] = self.pass_[pid] - self.global_pass[0]
+        self.active[0] -= self.tickets[pid]
+        remove_member(self.members, self.count, pid)
+
+    def pick(self) -> int:
+        """Choose the smallest pass."""
+        chosen: int = self.members[0]
+        for at in range(1, self.count[0]):
+            pid = self.members[at]
+            if self.key[pid] < self.key[chosen]:
+                chosen = pid
+        self.key[chosen] = FAR
+        return chosen
+
+    def charge(self, pid: int, ran_ns: int) -> None:
+        """Advance the pass by what was used over the tickets."""
+        if self.tickets[pid] > 0:
+            due = ran_ns * SCALE + self.fraction[pid]
+            self.pass_[pid] += due // self.tickets[pid]
+            self.fraction[pid] = due % self.tickets[pid]
+        self.served_ns[0] += ran_ns
+        offer(self, pid)
+
+    def retune(self, pid: int, tickets: int) -> None:
+        """Stretch the distance to the global pass by the ratio of the strides."""
+        if tickets > 0:
+            self.remain[pid] = self.remain[pid] * self.tickets[pid] // tickets
+        self.fraction[pid] = 0
+        self.tickets[pid] = tickets
+
+
+def offer(stride: Stride, pid: int) -> None:
+    """Let `pick` see a process; one without tickets stands behind all others."""
+    stride.key[pid] = stride.pass_[pid] if stride.tickets[pid] > 0 else FAR - 1
+
+
+def advance_global(stride: Stride) -> None:
+    """Advance the global pass by the execution since the last call over all active tickets."""
+    if stride.active[0] > 0:
+        due = stride.served_ns[0] * SCALE + stride.global_fraction[0]
+        stride.global_pass[0] += due // stride.active[0]
+        stride.global_fraction[0] = due % stride.active[0]
+    stride.served_ns[0] = 0

@@ -1,0 +1,106 @@
+"""The commands that run scenarios and show results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reports.plots.draw import draw_all
+from reports.result import load
+from reports.summary import summary
+from reports.tables import report as report_tables
+from scenarios.loader import load_scenario
+from scenarios.result import OutputError, check_writable, result_directory
+from timeshare.cli import EXIT_MISSED
+from timeshare.running import run as run_scenario
+from timeshare.running import run_comparison
+from timeshare.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.result import Result
+    from scenarios.result import Output
+    from scenarios.schema import Scenario
+
+RESULTS = Path("results")
+PLOTS = "plots"
+
+
+def run(
+    *,
+    scenario: str,
+    overrides: Sequence[str],
+    seed: int | None,
+    out: Path | None,
+    scheduler: str | None,
+    slices: bool,
+    replication: int,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """`timeshare run`."""
+    terminal = Terminal(as_json, quiet)
+    loaded = _load(scenario, overrides, seed)
+    policy = (scheduler or loaded.scheduler.policy).replace(":", ".")
+    target = out or RESULTS / f"{loaded.name}-{policy}"
+    check_writable(target)
+    with terminal.progress(f"simulating {loaded.name}") as progress:
+        output = run_scenario(
+            loaded, scheduler=scheduler, replication=replication, all_slices=slices, progress=progress
+        )
+    return _finish(output, target, terminal)
+
+
+def compare(
+    *,
+    scenario: str,
+    overrides: Sequence[str],
+    seed: int | None,
+    out: Path | None,
+    schedulers: str,
+    replications: int,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """`timeshare compare`."""
+    terminal = Terminal(as_json, quiet)
+    loaded = _load(scenario, overrides, seed)
+    target = out or RESULTS / f"{loaded.name}-compared"
+    check_writable(target)
+    names = [name.strip() for name in schedulers.split(",") if name.strip()]
+    with terminal.progress(f"comparing on {loaded.name}") as progress:
+        output = run_comparison(loaded, names, replications, progress)
+    return _finish(output, target, terminal)
+
+
+def report(*, result_dir: Path, svg: bool, out: Path | None, as_json: bool, quiet: bool) -> int:
+    """`timeshare report`."""
+    result = load(result_dir)
+    target = out or result_dir / PLOTS
+    try:
+        draw_all(result, target, svg=svg)
+    except OSError as error:
+        raise OutputError(f"{target}: the pictures cannot be written: {error.strerror or error}") from error
+    return _show(result, target, Terminal(as_json, quiet))
+
+
+def _load(scenario: str, overrides: Sequence[str], seed: int | None) -> Scenario:
+    seeded = [] if seed is None else [f"seed={seed}"]
+    return load_scenario(scenario, [*overrides, *seeded])
+
+
+def _finish(output: Output, target: Path, terminal: Terminal) -> int:
+    """Write the result and its pictures, all or nothing, and show it."""
+    with result_directory(target) as directory:
+        output.write(directory)
+        draw_all(load(directory), directory / PLOTS)
+    return _show(load(target), target / PLOTS, terminal)
+
+
+def _show(result: Result, plots: Path, terminal: Terminal) -> int:
+    content = summary(result)
+    terminal.show(report_tables(content))
+    terminal.data(content)
+    terminal.note(f"\nresult in {result.directory}, pictures in {plots}")
+    return 0 if all(threshold["passed"] for threshold in content["thresholds"]) else EXIT_MISSED
