@@ -71,7 +71,7 @@ class Camera(_OpenArrivals):
     jitter_ns: Duration = Field(
         default=0,
         alias="jitter",
-        description="Each frame arrives late by a random time, uniform between 0 and this.",
+        description="Each frame arrives late by a random time of its own, uniform between 0 and this.",
     )
     phase_ns: Duration = Field(
         default=0, alias="phase", description="From the start of the job to its first frame."

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from scenarios.jobs import MODULE_ATTRIBUTE, known_workloads
 from scenarios.places import has, keys_of, model_at, unknown_key, value_at
 from scenarios.problems import Finding, KeyPath, Problem, as_written, did_you_mean, dotted, known_words
-from scenarios.schema import unknown_jobs
+from scenarios.schema import JOB_NAME, unknown_jobs
 from scenarios.thresholds import ThresholdError, parse_threshold
 from scenarios.yaml_tree import Tree
 
@@ -101,7 +101,15 @@ def _job_of(text: object) -> str | None:
 def _pattern(value: object, context: Mapping[str, Any]) -> str:
     if MODULE_ATTRIBUTE in context["pattern"]:
         return f"{as_written(value)} is not a name; write a name, or module:attribute such as my_code:thing"
-    return f"{as_written(value)} is not a name; use letters, digits, - and _, a letter first"
+    if context["pattern"] == JOB_NAME:
+        return f"{as_written(value)} is not a job's name; use letters, digits, - and _, a letter first"
+    return f"{as_written(value)} is not a name; use letters, digits, dot, - and _"
+
+
+def _text(value: object, _: Mapping[str, Any]) -> str:
+    word = as_written(value)
+    hint = "" if value is None or isinstance(value, list | dict) else f'; put it in quotes: "{word}"'
+    return f"{word} is not text{hint}"
 
 
 def _choice(value: object, context: Mapping[str, Any]) -> str:
@@ -127,13 +135,11 @@ _WORDS: dict[str, Callable[[object, Mapping[str, Any]], str]] = {
     "int_parsing": _WHOLE,
     "float_type": _not("a number such as 10 or 29.97"),
     "finite_number": _not("a finite number"),
-    "string_type": lambda value, _: (
-        f'{as_written(value)} is not text; put it in quotes: "{as_written(value)}"'
-    ),
+    "string_type": _text,
     "string_pattern_mismatch": _pattern,
     "string_too_short": lambda *_: "the text is empty",
     "string_too_long": _bound("too long; at most {max_length} characters"),
-    "greater_than": _bound("too small; it must be more than {gt}"),
+    "greater_than": _bound("too small; it must be more than {gt:g}"),
     "greater_than_equal": _bound("too small; it must be {ge} or more"),
     "less_than": _bound("too large; it must be less than {lt}"),
     "less_than_equal": _bound("too large; it must be {le} or less"),

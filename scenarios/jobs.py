@@ -1,7 +1,6 @@
 """The jobs of a scenario: what all have in common, and what each workload takes besides."""
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from scenarios.arrivals import Arrivals, ClosedLoop
 from scenarios.problems import Finding, findings_error
 from scenarios.units import Duration, PositiveDuration, PositiveSize
+from simulator.plugins import installed
 
 MAX_TICKETS = 1_000_000
 MODULE_ATTRIBUTE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*"
@@ -22,26 +22,16 @@ class _Part(BaseModel):
 class JobMemory(_Part):
     """The address space of a process; it has this size from start to exit, however much is used of it."""
 
-    limit_bytes: PositiveSize = Field(
-        default=2**20,
+    limit_bytes: PositiveSize | None = Field(
+        default=None,
         alias="limit",
-        description="Room of the heap. A program that allocates more is killed.",
+        description="Room of the heap; a program that allocates more is killed. Left out: what the workload "
+        "says it needs.",
     )
     code_bytes: PositiveSize = Field(
         default=2**20, alias="code", description="Size of the program's code and constants."
     )
     stack_bytes: PositiveSize = Field(default=8 * 2**20, alias="stack", description="Room of the stack.")
-
-
-class VisionMemory(JobMemory):
-    """The address space of a vision process."""
-
-    limit_bytes: PositiveSize = Field(
-        default=512 * 2**20,
-        alias="limit",
-        description="Room of the heap: weights, input and every live tensor. A model that allocates more is "
-        "killed.",
-    )
 
 
 class CommonJob(_Part):
@@ -83,7 +73,6 @@ class VisionJob(CommonJob):
     requests: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         default=None, description="The job exits after this many requests; left out: it serves until the end."
     )
-    memory: VisionMemory = Field(default_factory=VisionMemory, description="The process's address space.")
 
     @model_validator(mode="after")
     def _profile_or_model(self) -> Self:
@@ -150,7 +139,7 @@ PLUGIN = "plug-in"
 
 def known_workloads() -> list[str]:
     """Return the names of all workloads that can be used here, built in or installed, sorted."""
-    return sorted({*BUILT_IN, *(point.name for point in entry_points(group="timeshare.workloads"))})
+    return sorted({*BUILT_IN, *installed("timeshare.workloads")})
 
 
 def _kind(value: object) -> str | None:

@@ -1,13 +1,12 @@
 """Which keys a place of the scenario file takes: what unknown and missing keys are explained with."""
 
-from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
-from scenarios.jobs import BUILT_IN, PluginJob
+from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
 from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Change, Machine, MachineMemory, Scenario, Scheduler
 
@@ -41,18 +40,10 @@ def _inside_job(rest: list[str | int], job: object) -> type[BaseModel] | None:
         case []:
             return model
         case ["memory"]:
-            return next((part for part in _models(model.model_fields["memory"].annotation)), None)
+            return JobMemory
         case ["arrivals", str(kind)]:
             return _ARRIVALS.get(kind)
     return None
-
-
-def _models(annotation: object) -> Iterable[type[BaseModel]]:
-    return [
-        part
-        for part in (annotation, *get_args(annotation))
-        if isinstance(part, type) and issubclass(part, BaseModel)
-    ]
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
@@ -83,13 +74,15 @@ def unknown_key(path: KeyPath, data: object) -> str:
     if model is None:
         return "unknown key"
     known = [name for name in keys_of(model) if name != "workload" or len(around) != len(("jobs", "NAME"))]
-    workload = value_at((*around, "workload"), data)
-    owners = [name for name, job in BUILT_IN.items() if key in keys_of(job)]
+    workload, hint = value_at((*around, "workload"), data), did_you_mean(key, known)
     if workload is None or not issubclass(model, (*BUILT_IN.values(), PluginJob)):
-        return f"unknown key{did_you_mean(key, known)} (known here: {', '.join(known)})"
+        return f"unknown key{hint} (known here: {', '.join(known)})"
+    takes = f"(workload {workload} takes: {', '.join(known)})"
+    if model is PluginJob:
+        return (
+            f"unknown key{hint or f'; what is for the workload goes under options: {{{key}: ...}}'} {takes}"
+        )
+    owners = [name for name, job in BUILT_IN.items() if key in keys_of(job)]
     if owners:
-        return f"only a {' or '.join(owners)} job has {key} (a {workload} job takes: {', '.join(known)})"
-    hint = did_you_mean(key, known)
-    if model is PluginJob and not hint:
-        hint = f"; write what is for the workload itself under options: {{{key}: ...}}"
-    return f"unknown key{hint} (a {workload} job takes: {', '.join(known)})"
+        return f"only workload {' or '.join(owners)} takes {key} {takes}"
+    return f"unknown key{hint} {takes}"

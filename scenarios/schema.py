@@ -8,7 +8,7 @@ units, `model_dump(by_alias=True)` a mapping that reads as a scenario file again
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import SchemaSerializer, core_schema
 
@@ -16,6 +16,7 @@ from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, Tickets, VisionJob
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
 from scenarios.thresholds import METRICS, ThresholdText
 from scenarios.units import Duration, PositiveDuration, PositiveSize, format_duration
+from simulator.plugins import installed
 
 JOB_NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 MAX_WINDOWS = 100_000
@@ -61,6 +62,16 @@ class Scheduler(BaseModel):
         pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$",
         description="Name of a scheduler, such as stride, or module:Class.",
     )
+
+    @field_validator("policy")
+    @classmethod
+    def _is_installed(cls, policy: str) -> str:
+        known = installed("timeshare.schedulers")
+        if ":" in policy or policy in known:
+            return policy
+        hint = did_you_mean(policy, known)
+        message = f"unknown scheduler {policy}{hint} {known_words(known)}, or module:Class"
+        raise findings_error([Finding((), message)])
 
     @property
     def options(self) -> dict[str, Any]:
@@ -137,7 +148,7 @@ class Scenario(_Part):
     def _check_times(self) -> list[Finding]:
         end = format_duration(self.duration_ns)
         findings = [
-            Finding(("jobs", name, "start"), f"{name} would start after the run ends at {end}")
+            Finding(("jobs", name, "start"), f"{name} would start when the run is over; it ends at {end}")
             for name, job in self.jobs.items()
             if job.start_ns >= self.duration_ns
         ]
@@ -153,7 +164,9 @@ class Scenario(_Part):
             job = self.jobs.get(change.job)
             if change.at_ns >= self.duration_ns:
                 end = format_duration(self.duration_ns)
-                findings.append(Finding(path, f"the change comes after the run ends at {end}"))
+                findings.append(
+                    Finding(path, f"the change would come when the run is over; it ends at {end}")
+                )
             elif job is not None and change.at_ns < job.start_ns:
                 start = format_duration(job.start_ns)
                 findings.append(Finding(path, f"the change comes before {change.job} starts at {start}"))

@@ -198,7 +198,7 @@ def _read(value: object) -> object:
     if isinstance(value, Threshold):
         return value
     if not isinstance(value, str):
-        raise ThresholdError(f"a threshold is a text; {_EXAMPLE}")
+        raise ThresholdError(f"a threshold is text; {_EXAMPLE}")
     return parse_threshold(value)
 
 

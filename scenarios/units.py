@@ -13,7 +13,7 @@ from scenarios.problems import as_written
 from simulator.errors import TimeshareError
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
-_QUANTITY = re.compile(rf"\s*(?P<sign>[+-]?)(?P<number>{_NUMBER})\s*(?P<unit>[^\s0-9.].*?)?\s*")
+_QUANTITY = re.compile(rf"\s*(?P<sign>[+-]?)(?P<number>{_NUMBER})\s*(?P<unit>%|[^\W\d_]\S*)?\s*")
 _MAX = 2**63 - 1
 # Longer than any text whose value fits, and short enough that converting it costs nothing.
 _MAX_TEXT = 64
@@ -156,7 +156,7 @@ def _as_in_file(dimension: Dimension) -> Callable[[int, SerializationInfo], int 
 def _more_than_zero(dimension: Dimension) -> Callable[[int], int]:
     def check(value: int) -> int:
         if value == 0:
-            raise UnitError(f"{dimension.format(0)} is too short; {dimension.noun} here is more than 0")
+            raise UnitError(f"{dimension.noun} here must be more than 0")
         return value
 
     return check
