@@ -155,10 +155,10 @@ class TrajectoryCache:
     """Runs a process's bursts, and skips the work where a run is sure to repeat the last one.
 
     A burst's trajectory follows from the heap's blocks, free and allocated, and from the names of the
-    blocks alive. If the last run of the same `Burst` object started from the same state and led back to
-    it, as inferences do once the heap has grown to its size, this run does the same again: the recorded
-    trajectory is returned and only the heap's counters move. Runs that failed are not remembered, since
-    memory may be there the next time.
+    blocks alive. If a run of the same `Burst` object started from the same state and led back to it, as
+    inferences do once the heap has grown to its size, this run does the same again: the recorded
+    trajectory is returned and only the heap's counters move. The last such run of each burst is kept. Runs
+    that failed are not, since there may be room for the next one.
     """
 
     def __init__(self) -> None:
@@ -177,6 +177,4 @@ class TrajectoryCache:
             self._runs[burst] = _Run(
                 before, blocks_before, trajectory, heap.mallocs - mallocs, heap.frees - frees
             )
-        else:
-            self._runs.pop(burst, None)
         return trajectory

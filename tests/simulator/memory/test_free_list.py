@@ -60,7 +60,7 @@ def test_first_fit_takes_the_first_extent_that_is_large_enough() -> None:
 
 
 def test_three_blocks_of_a_heap_freed_in_any_order_leave_one_extent() -> None:
-    """OSTEP fig. 17.5 to 17.7: a 4 KiB heap, three blocks of 100 bytes with headers of 8, the middle first."""
+    """OSTEP fig. 17.5 to 17.7: a 4 KiB heap, three chunks of 108, the middle freed first."""
     free = FreeList(0, 4096 - 8)
     blocks = [free.allocate(108) for _ in range(3)]
     assert blocks == [0, 108, 216]
@@ -88,7 +88,8 @@ def test_growing_adds_to_a_free_end_or_behind_a_used_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "size"), [(0, 10), (5, 10), (18, 4), (15, 20), (10, 0), (-4, 4), (38, 4), (12, -2)]
+    ("address", "size"),
+    [(0, 10), (5, 10), (18, 4), (15, 20), (9, 2), (19, 2), (10, 0), (-4, 4), (38, 4), (12, -2)],
 )
 def test_releasing_what_is_free_or_foreign_is_refused(address: int, size: int) -> None:
     """Only 10 to 20 and 30 to 40 are in use; a release has to lie within, and nothing changes otherwise."""

@@ -211,16 +211,39 @@ def test_equal_heaps_with_other_names_are_not_mistaken_for_each_other() -> None:
     assert trajectory.heap_bytes.tolist() == [100, 200]
 
 
+def test_a_run_that_changes_a_block_s_size_is_carried_out_each_time() -> None:
+    """Names and addresses are as before, but the heap is not, so that looking up would leave it wrong."""
+    heap, cache = heap_of(MIB), TrajectoryCache()
+    blocks = {1: heap.malloc(100)}
+    regrow = burst_of([10], [(0, False, 1, -100), (0, True, 1, 200)])
+    cache.run(heap, regrow, blocks)
+    heap.free(blocks[1])
+    assert heap.malloc(100) == blocks[1]
+    cache.run(heap, regrow, blocks)
+    assert heap.live_bytes == 200
+
+
+def test_a_run_that_renames_a_block_is_carried_out_each_time() -> None:
+    """The heap is as before, but the names are not."""
+    heap, cache = heap_of(MIB), TrajectoryCache()
+    blocks = {1: heap.malloc(100)}
+    there = burst_of([10], [(0, False, 1, -100), (0, True, 2, 100)])
+    back = burst_of([10], [(0, False, 2, -100), (0, True, 1, 100)])
+    for _ in range(3):
+        cache.run(heap, there, blocks)
+        assert list(blocks) == [2]
+        cache.run(heap, back, blocks)
+        assert list(blocks) == [1]
+
+
 def test_a_failed_run_is_tried_again() -> None:
-    """By then there may be room, as here, where someone else frees a block."""
-    heap, cache = heap_of(256 * KIB), TrajectoryCache()
-    blocks: dict[int, int] = {}
-    hog = heap.malloc(200 * KIB)
+    """The same state may have more room to grow, as the second heap has."""
+    small, large, cache = heap_of(64 * KIB), heap_of(MIB), TrajectoryCache()
     burst = burst_of([10], [(0, False, 1, 100 * KIB), (0, True, 1, -100 * KIB)])
-    assert cache.run(heap, burst, blocks).failure is not None
-    assert cache.run(heap, burst, blocks).failure is not None
-    heap.free(hog)
-    assert cache.run(heap, burst, blocks).failure is None
+    assert small.signature() == large.signature()
+    assert cache.run(small, burst, {}).failure is not None
+    assert cache.run(small, burst, {}).failure is not None
+    assert cache.run(large, burst, {}).failure is None
 
 
 def test_the_cache_does_not_keep_bursts_alive() -> None:
