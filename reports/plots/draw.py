@@ -1,0 +1,53 @@
+"""All plots of a result as files, with the same bytes each time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from reports.plots import style
+from reports.plots.comparison import comparison
+from reports.plots.cpu import cpu_share
+from reports.plots.gantt import gantt
+from reports.plots.latency import latency
+from reports.plots.memory import memory
+from reports.result import Result
+
+_OF_RUN: dict[str, Callable[[Result], Figure]] = {
+    "cpu_share": cpu_share,
+    "memory": memory,
+    "latency": latency,
+    "gantt": gantt,
+}
+_OF_COMPARISON: dict[str, Callable[[Result], Figure]] = {"comparison": comparison}
+
+
+def draw_all(result: Result, directory: str | Path, *, svg: bool = False) -> list[Path]:
+    """Draw every plot of a result into a directory, which is made if it does not exist.
+
+    Args:
+        result: a run or a comparison.
+        directory: where to write `cpu_share.png` and so on.
+        svg: whether to write each as SVG too.
+
+    Returns:
+        The files written. The same result gives the same bytes with the same matplotlib.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    plots = _OF_RUN if result.manifest.kind == "run" else _OF_COMPARISON
+    written = []
+    for name, draw in plots.items():
+        figure = draw(result)
+        for kind in ("png", "svg") if svg else ("png",):
+            path = directory / f"{name}.{kind}"
+            save(figure, path)
+            written.append(path)
+    return written
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the file's ending, without the date and the program's version."""
+    unsaid = {"Software": None} if path.suffix == ".png" else {"Date": None, "Creator": None}
+    with style.context():
+        figure.savefig(path, metadata=unsaid)

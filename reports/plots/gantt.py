@@ -1,0 +1,138 @@
+"""The first quanta: who ran when, on which CPU, and where the CPU changed hands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports import units
+from reports.plots import style
+from reports.result import Result
+
+_SLICES_PER_CPU = 48
+_READ = 4000
+_LANE_IN = 0.32
+_LOWEST_IN = 1.0
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """One row of the chart; the bars of a shared one are named, where they are wide enough."""
+
+    name: str
+    slices: pd.DataFrame
+    shared: bool
+
+
+@style.styled
+def gantt(result: Result) -> Figure:
+    """Draw the run's first slices: a lane per process on one CPU, a lane per CPU on several.
+
+    Args:
+        result: a run.
+
+    Returns:
+        One panel; under the lanes, a tick wherever a CPU switched to another process.
+    """
+    slices = _first(result)
+    if slices.empty:
+        return style.page(0.0, "No process ran").figure
+    lanes = _lanes(slices, result)
+    start, end = int(slices["start_ns"].min()), int(slices["end_ns"].max())
+    length, symbol = units.time_unit((end - start) / 1e9)
+    switches = _switches(slices)
+    names = [*(lane.name for lane in lanes), "switches"]
+    height_in = max(_LANE_IN * len(names), _LOWEST_IN)
+    page = style.page(
+        height_in + style.FOOT_IN,
+        _finding(slices, switches, result),
+        f"A bar is one stay on a CPU. A tick below is a context switch{_cost(result)}.",
+    )
+    (ax,) = page.panels(1, 1, height_in, top_in=-style.TITLE_IN, left_in=style.room_in(names), right_in=0.3)
+    scale = 1e9 * length
+    for row, lane in enumerate(lanes):
+        _draw_lane(ax, row, lane, result, scale)
+    ax.plot(
+        switches / scale,
+        [len(lanes)] * len(switches),
+        "|",
+        color=style.INK,
+        markersize=7,
+        markeredgewidth=0.8,
+    )
+    ax.set_yticks(range(len(names)), [style.short(name) for name in names])
+    ax.set(xlim=(start / scale, end / scale), ylim=(len(lanes) + 0.5, -0.5))
+    page.x_label(f"time ({symbol})")
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    style.grid(ax, "x")
+    return page.figure
+
+
+def _first(result: Result) -> pd.DataFrame:
+    """Return the first slices of every CPU, up to the time at which the first CPU has had its number."""
+    slices = result.first_slices(_READ).sort_values(["start_ns", "cpu"], kind="stable")
+    if slices.empty:
+        return slices
+    ends = [own["end_ns"].iloc[:_SLICES_PER_CPU].iloc[-1] for _, own in slices.groupby("cpu")]
+    early: pd.DataFrame = slices[slices["end_ns"] <= min(ends)]
+    return early
+
+
+def _lanes(slices: pd.DataFrame, result: Result) -> list[_Lane]:
+    if result.manifest.cpus > 1:
+        return [
+            _Lane(f"CPU {cpu}", slices[slices["cpu"] == cpu], shared=True)
+            for cpu in range(result.manifest.cpus)
+        ]
+    lanes = []
+    for job in result.job_names:
+        own = slices[slices["job"] == job]
+        pids = own["pid"].unique()
+        for pid in sorted(pids):
+            name = job if len(pids) == 1 else f"{job} ({pid})"
+            lanes.append(_Lane(name, own[own["pid"] == pid], shared=False))
+    return lanes
+
+
+def _draw_lane(ax: Axes, row: int, lane: _Lane, result: Result, scale: float) -> None:
+    """Draw one lane's bars, and name those of a shared lane that are wide enough for the name."""
+    colours = style.colours(result)
+    starts = lane.slices["start_ns"].to_numpy(dtype=np.float64) / scale
+    widths = lane.slices["end_ns"].to_numpy(dtype=np.float64) / scale - starts
+    jobs = list(lane.slices["job"])
+    shades = [colours.get(job, (0.5, 0.5, 0.5)) for job in jobs]
+    bars = list(zip(starts, widths, strict=True))
+    ax.broken_barh(bars, (row - 0.36, 0.72), facecolors=shades, edgecolors="white", linewidths=0.5)
+    if not lane.shared:
+        return
+    span = float(lane.slices["end_ns"].max()) / scale
+    for (start, width), job, shade in zip(bars, jobs, shades, strict=True):
+        if width / span * style.WIDTH_IN > style.room_in([job]) - 0.1:
+            dark = sum(shade) < 1.4  # noqa: PLR2004 - by eye, over the colours in use
+            ink = "white" if dark else style.INK
+            ax.text(start + width / 2, row, style.short(job), ha="center", va="center", color=ink, fontsize=7)
+
+
+def _switches(slices: pd.DataFrame) -> style.Floats:
+    """Return the times, in nanoseconds, at which a CPU began to run another process than before."""
+    before = slices.groupby("cpu")["pid"].shift()
+    changed = before.notna() & (before != slices["pid"])
+    return slices.loc[changed, "start_ns"].to_numpy(dtype=np.float64)
+
+
+def _cost(result: Result) -> str:
+    cost = result.manifest.context_switch_ns
+    return f", which costs {units.duration(cost / 1e9)}" if cost else ""
+
+
+def _finding(slices: pd.DataFrame, switches: style.Floats, result: Result) -> str:
+    """State how often the CPUs changed hands, between how many processes."""
+    span = units.duration((int(slices["end_ns"].max()) - int(slices["start_ns"].min())) / 1e9)
+    processes = slices["pid"].nunique()
+    whose = "the CPU" if result.manifest.cpus == 1 else f"the {result.manifest.cpus} CPUs"
+    if processes == 1:
+        return f"In the first {span} only {slices['job'].iloc[0]} ran"
+    return f"In its first {span} {whose} switched {len(switches)} times between {processes} processes"
