@@ -107,6 +107,7 @@ class PluginJob(CommonJob):
     workload: str = Field(
         pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$",
         description="What the job runs: module:callable, or the name under which a plug-in is installed.",
+        json_schema_extra={"not": {"enum": ["vision", "cpu-bound", "interactive"]}},
     )
     options: Mapping[str, Any] = Field(
         default_factory=dict, description="Handed to the workload as it stands here, without checks."

@@ -111,7 +111,9 @@ class Scenario(_Part):
         alias="window",
         description="Width of the time windows in the result's tables; left out: duration / 100.",
     )
-    machine: Machine = Field(default_factory=Machine, description="The simulated computer.")
+    machine: Machine = Field(
+        default_factory=Machine, description="The simulated computer; left out: one CPU and 4GiB."
+    )
     scheduler: Annotated[Scheduler, BeforeValidator(_named, json_schema_input_type=str | Scheduler)] = Field(
         description="Who runs next: a scheduler's name, module:Class, or {policy: NAME, option: value ...}."
     )
@@ -167,7 +169,7 @@ class Scenario(_Part):
                 findings.append(
                     Finding(path, f"the change would come when the run is over; it ends at {end}")
                 )
-            elif job is not None and change.at_ns < job.start_ns:
+            elif job is not None and change.at_ns < job.start_ns < self.duration_ns:
                 start = format_duration(job.start_ns)
                 findings.append(Finding(path, f"the change comes before {change.job} starts at {start}"))
         return findings

@@ -125,11 +125,10 @@ def _subject(left: str) -> tuple[str | None, str, str | None]:
             raise ThresholdError(f"{head} is a job's; write {example}")
         return None, head, None
     name, statistic = rest[0], rest[1] if len(rest) > 1 else None
+    if name not in METRICS and head in METRICS and METRICS[head].per_job:
+        raise ThresholdError(f"{head} is a job's; write JOB.{left}")
     if name not in METRICS:
-        machines = f" or the machine's {known_words(_names(per_job=False))}" if head in METRICS else ""
-        raise ThresholdError(
-            f"unknown metric {name}{did_you_mean(name, METRICS)} {_known(per_job=True)}{machines}"
-        )
+        raise ThresholdError(f"unknown metric {name}{did_you_mean(name, METRICS)} {_known(per_job=True)}")
     if not METRICS[name].per_job:
         raise ThresholdError(f"{name} is the whole machine's; write {name} without {head}")
     if METRICS[name].statistics:
