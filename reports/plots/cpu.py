@@ -36,7 +36,8 @@ def cpu_share(result: Result) -> Figure:
     page = style.page(
         rows * (height_in + 0.36) + style.FOOT_IN,
         _finding(result),
-        f"Filled: share of {whole} in windows of {width}. Dashed: entitled by tickets.",
+        f"Filled: share of {whole} in windows of {width}. Dashed: entitled by tickets. "
+        "Titles: of all CPU time delivered.",
     )
     panels = page.panels(len(jobs), columns, height_in, share="xy")
     length, label = style.time_axis(float(edges[-1]))
@@ -47,7 +48,7 @@ def cpu_share(result: Result) -> Figure:
     for job, ax, share, ideal in zip(jobs, panels, shares, entitled, strict=True):
         x, y = style.steps(edges / length, 100 * share)
         ax.fill_between(x, y, color=style.light(colours[job]), linewidth=0)
-        ax.plot(x, y, color=colours[job], linewidth=1.0, label="received")
+        ax.plot(x, y, color=colours[job], linewidth=style.step_width(share.size), label="received")
         ax.plot(x, np.repeat(100 * ideal, 2), color=style.INK, dashes=(4, 2), linewidth=1.0, label="entitled")
         style.grid(ax)
         style.panel_title(ax, job, words[job], colours[job])
@@ -56,17 +57,16 @@ def cpu_share(result: Result) -> Figure:
     return page.figure
 
 
-def _words(result: Result) -> dict[str, str]:
+def _words(result: Result) -> dict[str, list[str]]:
     """Per job, what it got against what it was entitled to, or why that is nothing."""
     processes, found = result.table("processes"), {}
     for job, row in job_metrics(result).iterrows():
         own = processes[processes["job"] == job]
         if row["cpu_s"] == 0 and row["entitled_share"] == 0:
-            found[str(job)] = f"{endings(own)}, no CPU time" if len(own) else "never arrived"
+            found[str(job)] = [endings(own), "no CPU time"]
         else:
-            found[str(job)] = (
-                f"got {units.percent(row['cpu_share'])}, entitled {units.percent(row['entitled_share'])}"
-            )
+            got, due = 100 * row["cpu_share"], units.percent(row["entitled_share"])
+            found[str(job)] = [f"got {got:.1f} of {due}"]
     return found
 
 
@@ -81,6 +81,6 @@ def _finding(result: Result) -> str:
     if len(metrics) == 1:
         return f"{job} got {got} of the CPU time against {due} entitled"
     if errors[job] < _NEGLIGIBLE:
-        return f"All {len(metrics)} jobs got the CPU time they were entitled to, within 0.1 points"
+        return "Every job got the CPU time it was entitled to, within 0.1 points"
     ending = "" if len(metrics) == 2 else ": the largest gap"  # noqa: PLR2004 - of two, both are as far
     return f"{job} got {got} of the CPU time against {due} entitled{ending}"

@@ -1,7 +1,5 @@
 """The first quanta: who ran when, on which CPU, and where the CPU changed hands."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,19 +9,11 @@ from reports import units
 from reports.plots import style
 from reports.result import Result
 
-_SLICES_PER_CPU = 48
+_SLICES_PER_CPU = 40
 _READ = 4000
+_NEAR_ZERO = 0.05
 _LANE_IN = 0.32
 _LOWEST_IN = 1.0
-
-
-@dataclass(frozen=True)
-class _Lane:
-    """One row of the chart; the bars of a shared one are named, where they are wide enough."""
-
-    name: str
-    slices: pd.DataFrame
-    shared: bool
 
 
 @style.styled
@@ -41,18 +31,25 @@ def gantt(result: Result) -> Figure:
         return style.page(0.0, "No process ran").figure
     lanes = _lanes(slices, result)
     start, end = int(slices["start_ns"].min()), int(slices["end_ns"].max())
+    start = 0 if start < _NEAR_ZERO * end else start
     length, symbol = units.time_unit((end - start) / 1e9)
     switches = _switches(slices)
-    names = [*(lane.name for lane in lanes), "switches"]
+    names = [*lanes, "switches"]
     height_in = max(_LANE_IN * len(names), _LOWEST_IN)
+    left_in, right_in = style.room_in(names), 0.3
+    shown = {job: shade for job, shade in style.colours(result).items() if job in set(slices["job"])}
+    rows = style.key_rows(list(shown), style.WIDTH_IN - left_in - right_in) if result.manifest.cpus > 1 else 0
+    head_in = 0.17 * rows + 0.06
     page = style.page(
-        height_in + style.FOOT_IN,
+        height_in + head_in + 0.14 + style.FOOT_IN,
         _finding(slices, switches, result),
         f"A bar is one stay on a CPU. A tick below is a context switch{_cost(result)}.",
     )
-    (ax,) = page.panels(1, 1, height_in, top_in=-style.TITLE_IN, left_in=style.room_in(names), right_in=0.3)
+    (ax,) = page.panels(1, 1, height_in, top_in=head_in - style.TITLE_IN, left_in=left_in, right_in=right_in)
+    if rows:
+        style.key(ax, shown)
     scale = 1e9 * length
-    for row, lane in enumerate(lanes):
+    for row, lane in enumerate(lanes.values()):
         _draw_lane(ax, row, lane, result, scale)
     ax.plot(
         switches / scale,
@@ -81,39 +78,28 @@ def _first(result: Result) -> pd.DataFrame:
     return early
 
 
-def _lanes(slices: pd.DataFrame, result: Result) -> list[_Lane]:
+def _lanes(slices: pd.DataFrame, result: Result) -> dict[str, pd.DataFrame]:
+    """Return each lane's slices by its name, in the order from top to bottom."""
     if result.manifest.cpus > 1:
-        return [
-            _Lane(f"CPU {cpu}", slices[slices["cpu"] == cpu], shared=True)
-            for cpu in range(result.manifest.cpus)
-        ]
-    lanes = []
+        return {f"CPU {cpu}": slices[slices["cpu"] == cpu] for cpu in range(result.manifest.cpus)}
+    lanes = {}
     for job in result.job_names:
         own = slices[slices["job"] == job]
-        pids = own["pid"].unique()
-        for pid in sorted(pids):
-            name = job if len(pids) == 1 else f"{job} ({pid})"
-            lanes.append(_Lane(name, own[own["pid"] == pid], shared=False))
+        pids = sorted(own["pid"].unique())
+        for pid in pids:
+            lanes[job if len(pids) == 1 else f"{job} ({pid})"] = own[own["pid"] == pid]
     return lanes
 
 
-def _draw_lane(ax: Axes, row: int, lane: _Lane, result: Result, scale: float) -> None:
-    """Draw one lane's bars, and name those of a shared lane that are wide enough for the name."""
+def _draw_lane(ax: Axes, row: int, slices: pd.DataFrame, result: Result, scale: float) -> None:
+    """Draw one lane's bars in the colours of their jobs."""
     colours = style.colours(result)
-    starts = lane.slices["start_ns"].to_numpy(dtype=np.float64) / scale
-    widths = lane.slices["end_ns"].to_numpy(dtype=np.float64) / scale - starts
-    jobs = list(lane.slices["job"])
+    starts = slices["start_ns"].to_numpy(dtype=np.float64) / scale
+    widths = slices["end_ns"].to_numpy(dtype=np.float64) / scale - starts
+    jobs = list(slices["job"])
     shades = [colours.get(job, (0.5, 0.5, 0.5)) for job in jobs]
     bars = list(zip(starts, widths, strict=True))
     ax.broken_barh(bars, (row - 0.36, 0.72), facecolors=shades, edgecolors="white", linewidths=0.5)
-    if not lane.shared:
-        return
-    span = float(lane.slices["end_ns"].max()) / scale
-    for (start, width), job, shade in zip(bars, jobs, shades, strict=True):
-        if width / span * style.WIDTH_IN > style.room_in([job]) - 0.1:
-            dark = sum(shade) < 1.4  # noqa: PLR2004 - by eye, over the colours in use
-            ink = "white" if dark else style.INK
-            ax.text(start + width / 2, row, style.short(job), ha="center", va="center", color=ink, fontsize=7)
 
 
 def _switches(slices: pd.DataFrame) -> style.Floats:
@@ -135,4 +121,4 @@ def _finding(slices: pd.DataFrame, switches: style.Floats, result: Result) -> st
     whose = "the CPU" if result.manifest.cpus == 1 else f"the {result.manifest.cpus} CPUs"
     if processes == 1:
         return f"In the first {span} only {slices['job'].iloc[0]} ran"
-    return f"In its first {span} {whose} switched {len(switches)} times between {processes} processes"
+    return f"In the first {span} {whose} switched {len(switches)} times between {processes} processes"

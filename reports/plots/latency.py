@@ -14,7 +14,8 @@ from reports.result import Result
 _FEW = 100
 _DOTS_UP_TO = 60
 _WIDE = 30.0
-_LABEL_ROOM = {1: 0.16, 2: 0.28, 3: 0.42}
+_ABOVE_ONE_ANOTHER = 3
+_LABEL_ROOM = {1: 0.16, 2: 0.28}
 _WHITE = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 
 
@@ -38,11 +39,11 @@ def latency(result: Result) -> Figure:
         return style.page(0.0, title).figure
     requests = result.table("requests")
     finished = requests[requests["outcome"] == "finished"]
-    columns = style.columns_for(len(jobs))
+    columns = 1 if len(jobs) <= _ABOVE_ONE_ANOTHER else 2
     rows = style.rows_for(len(jobs), columns)
     height_in = {1: 2.4, 2: 1.6}.get(rows, 1.15)
     page = style.page(
-        rows * (height_in + 0.36) + style.FOOT_IN, _finding(metrics), _subtitle(metrics, result.job_names)
+        rows * (height_in + 0.36) + style.FOOT_IN, _finding(metrics), _subtitle(metrics, result)
     )
     panels = page.panels(len(jobs), columns, height_in, share="xy")
     deadlines = {job.job: (job.deadline_ns or 0) / 1e9 for job in result.manifest.jobs}
@@ -53,7 +54,8 @@ def latency(result: Result) -> Figure:
         own = np.sort(finished.loc[finished["job"] == job, "latency_s"].to_numpy(dtype=np.float64)) / length
         _draw(ax, own, style.colours(result)[job], length)
         if deadlines[job]:
-            _mark_deadline(ax, deadlines[job], length)
+            ax.axvline(deadlines[job] / length, color=style.INK, dashes=(4, 2), linewidth=1.0)
+            _name_deadline(ax, deadlines[job], own, length)
         style.panel_title(ax, job, _counts(metrics, job), style.colours(result)[job])
     page.x_label(f"latency ({symbol}{', logarithmic' if logarithmic else ''})")
     page.y_label("share of finished requests (%)", panels)
@@ -61,15 +63,18 @@ def latency(result: Result) -> Figure:
 
 
 def _scale(ax: Axes, latency_s: pd.Series, deadlines_s: list[float], room: float) -> tuple[bool, float, str]:
-    """Set the shared axes with room for labels at the right; return whether x is logarithmic, and its unit's length in seconds and symbol."""
+    """Set the shared axes, with room for labels at the right.
+
+    Returns:
+        Whether x is logarithmic, and the length in seconds and the symbol of its unit.
+    """
     low, high = float(latency_s.min()), max(float(latency_s.max()), *deadlines_s)
     length, symbol = units.time_unit(float(latency_s.median()))
     logarithmic = low > 0 and high / low > _WIDE
     if logarithmic:
         ax.set_xscale("log")
         ax.set_xlim(low / length / 1.15, high / length * (high / low) ** (1.3 * room))
-        decades = np.log10(high / low)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 3 else (1.0,)))  # noqa: PLR2004 - by eye
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=12))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
@@ -108,11 +113,11 @@ def _draw(ax: Axes, latencies: style.Floats, colour: style.Colour, length: float
         )
 
 
-def _mark_deadline(ax: Axes, deadline_s: float, length: float) -> None:
-    """Draw the deadline and name it at its foot."""
+def _name_deadline(ax: Axes, deadline_s: float, latencies: style.Floats, length: float) -> None:
+    """Name the deadline at the foot of its line, on the side where the curve is not."""
     x = deadline_s / length
-    ax.axvline(x, color=style.INK, linestyle=(0, (4, 2)), linewidth=1.0)
-    left = _fraction_of_axis(ax, x) > 0.7  # noqa: PLR2004 - as above
+    low = float(np.percentile(latencies, 15))
+    left = _fraction_of_axis(ax, x) > (0.3 if low > x else 0.75)
     ax.annotate(
         f"deadline {units.duration(deadline_s)}",
         xy=(x, 0),
@@ -132,7 +137,7 @@ def _fraction_of_axis(ax: Axes, value: float) -> float:
     return float((value - low) / (high - low))
 
 
-def _counts(metrics: pd.DataFrame, job: str) -> str:
+def _counts(metrics: pd.DataFrame, job: str) -> list[str]:
     parts = []
     for name, word in (
         ("finished", "finished"),
@@ -142,18 +147,21 @@ def _counts(metrics: pd.DataFrame, job: str) -> str:
     ):
         if metrics[name][job] > 0:
             parts.append(f"{metrics[name][job]:,.0f} {word}")
-    return ", ".join(parts)
+    return parts
 
 
-def _subtitle(metrics: pd.DataFrame, jobs: list[str]) -> str:
+def _subtitle(metrics: pd.DataFrame, result: Result) -> str:
     """Say how to read the curves, and which jobs have none."""
     said = "Curve: share of the finished requests that took at most so long."
-    for without, words in (
-        ([job for job in jobs if metrics["requests"][job] == 0], "served no requests"),
-        ([job for job in jobs if metrics["requests"][job] > 0 == metrics["finished"][job]], "finished none"),
-    ):
-        if without:
-            said += f" {', '.join(without)} {words}."
+    deadlines = {job.deadline_ns for job in result.manifest.jobs if job.deadline_ns}
+    if len(deadlines) == 1:
+        said += f" Dashed: the deadline, {units.duration(deadlines.pop() / 1e9)}."
+    elif deadlines:
+        said += " Dashed: the job's deadline."
+    served, finished = metrics["requests"] > 0, metrics["finished"] > 0
+    for without, words in ((~served, "served no requests"), (served & ~finished, "finished none")):
+        if without.any():
+            said += f" {', '.join(metrics.index[without])} {words}."
     return said
 
 

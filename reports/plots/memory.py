@@ -16,8 +16,9 @@ from reports.result import Result
 _LABEL_IN = 0.135
 _MACHINE_IN = 2.3
 _PANEL_IN = 0.9
-_GAP_IN = 0.52
+_GAP_IN = 0.36
 _COLUMNS = 3
+_UP_IN = 0.14
 
 
 @style.styled
@@ -40,13 +41,15 @@ def memory(result: Result) -> Figure:
     rows = style.rows_for(len(jobs), columns)
     failed = failures(result)
     page = style.page(
-        _MACHINE_IN + 0.8 + rows * (_PANEL_IN + _GAP_IN) + 0.3,
+        _MACHINE_IN + 0.6 - _UP_IN + rows * (_PANEL_IN + _GAP_IN) + style.FOOT_IN,
         _finding(result, resident, failed),
         "Above: memory held by all jobs. Below, per job: light, held; dark, heap in use; line, heap's peak.",
     )
-    (machine,) = page.panels(1, 1, _MACHINE_IN, right_in=style.room_in(jobs))
+    (machine,) = page.panels(1, 1, _MACHINE_IN, top_in=-_UP_IN, right_in=style.room_in(jobs))
     _draw_machine(machine, result, edges, resident, failed)
-    panels = page.panels(len(jobs), columns, _PANEL_IN, top_in=_MACHINE_IN + 0.6, gap_in=(0.5, _GAP_IN))
+    panels = page.panels(
+        len(jobs), columns, _PANEL_IN, top_in=_MACHINE_IN + 0.6 - _UP_IN, gap_in=(0.5, _GAP_IN), share="x"
+    )
     _draw_jobs(panels, result, edges, (resident, heap, peak))
     page.x_label(style.time_axis(float(edges[-1]))[1])
     return page.figure
@@ -77,9 +80,9 @@ def _draw_machine(ax: Axes, result: Result, edges: Floats, resident: Floats, fai
         if held[-1] > 0:
             middles.append(float(top[-1] - held[-1] / 2) / unit)
             names.append(job)
-    limit = highest * (1.22 if len(failed) else 1.1) / unit
+    limit = highest * (1.16 if len(failed) else 1.06) / unit
     ax.set(xlim=(0, edges[-1] / length), ylim=(0, limit), ylabel=f"memory held ({symbol})")
-    ax.yaxis.set_major_locator(MaxNLocator(6))
+    ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     gap = _LABEL_IN / _MACHINE_IN * limit * 1.12
     for job, y in zip(names, style.spread(middles, gap, 0.0, limit), strict=True):
         ax.annotate(
@@ -132,7 +135,7 @@ def _mark_failures(ax: Axes, failed: pd.DataFrame, end_s: float, y: float, lengt
         ax.annotate(
             _told(own),
             xy=(float(own["time_s"].mean()) / length, y),
-            xytext=({"left": -3, "right": 3, "center": 0}[side], 6),
+            xytext=({"left": 6, "right": -2, "center": 0}[side], 5),
             textcoords="offset points",
             ha=side,
             va="bottom",
@@ -163,7 +166,9 @@ def _draw_jobs(
         x, y = style.steps(edges / length, resident)
         ax.fill_between(x, y, color=style.light(colours[job]), linewidth=0)
         ax.fill_between(x, np.repeat(heap, 2), color=colours[job], linewidth=0)
-        ax.plot(x, np.repeat(peak, 2), color=style.darker(colours[job]), linewidth=0.9)
+        ax.plot(
+            x, np.repeat(peak, 2), color=style.darker(colours[job]), linewidth=style.step_width(peak.size)
+        )
         highest = float(max(resident.max(), peak.max()))
         ax.set(xlim=(0, x[-1]), ylim=(0, highest * 1.1 or 1.0))
         ax.yaxis.set_major_locator(MaxNLocator(3) if highest else FixedLocator([0]))
@@ -172,7 +177,7 @@ def _draw_jobs(
             ax.set_ylabel(symbol)
         style.grid(ax)
         held = f"at most {units.size(float(resident.max()) * unit)}"
-        style.panel_title(ax, job, held if highest else "held no memory", colours[job])
+        style.panel_title(ax, job, [held if highest else "held no memory"], colours[job])
 
 
 def _finding(result: Result, resident: Floats, failed: pd.DataFrame) -> str:

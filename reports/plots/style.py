@@ -1,7 +1,7 @@
 """How every plot looks: colours, type, the heading that states the finding, and the shared axes."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import wraps
@@ -32,11 +32,11 @@ DPI = 150
 _TITLE_PT, _SUBTITLE_PT = 11.0, 8.5
 _LINE_IN = 1.35 / 72
 _MARGIN_IN = 0.12
-_BOLD_IN = 0.083
+_BOLD_IN, _PLAIN_IN = 0.083, 0.07
 _NAME_CHARACTERS = 22
 TITLE_IN = 0.24
-FOOT_IN = 0.5
-_TITLE_CHARACTERS, _SUBTITLE_CHARACTERS = 88, 122
+FOOT_IN = 0.32
+_TITLE_CHARACTERS, _SUBTITLE_CHARACTERS = 88, 112
 
 _RC: dict[str, Any] = {
     "font.size": 8.5,
@@ -183,7 +183,7 @@ def page(body_in: float, title: str, subtitle: str = "") -> Page:
     """
     titles = textwrap.wrap(title, _TITLE_CHARACTERS)
     subtitles = textwrap.wrap(subtitle, _SUBTITLE_CHARACTERS)
-    head_in = 2 * _MARGIN_IN + _LINE_IN * (_TITLE_PT * len(titles) + _SUBTITLE_PT * len(subtitles))
+    head_in = 1.6 * _MARGIN_IN + _LINE_IN * (_TITLE_PT * len(titles) + _SUBTITLE_PT * len(subtitles))
     total_in = body_in + head_in
     made = Figure(figsize=(WIDTH_IN, total_in), dpi=DPI)
     left, y = _MARGIN_IN / WIDTH_IN, 1 - _MARGIN_IN / total_in
@@ -224,27 +224,41 @@ def time_axis(end_s: float) -> tuple[float, str]:
     return length, f"time ({symbol})"
 
 
-def panel_title(ax: Axes, name: str, rest: str, colour: Colour) -> None:
-    """Write a panel's title: the job's name in its colour, then plain words."""
-    ax.annotate(
-        short(name),
-        xy=(0, 1),
-        xycoords="axes fraction",
-        xytext=(0, 4),
-        textcoords="offset points",
-        color=darker(colour),
-        fontweight="bold",
-        annotation_clip=False,
-    )
-    indent_pt = 72 * _BOLD_IN * len(short(name)) + 6
-    ax.annotate(
-        rest,
-        xy=(0, 1),
-        xycoords="axes fraction",
-        xytext=(indent_pt, 4),
-        textcoords="offset points",
-        annotation_clip=False,
-    )
+def panel_title(ax: Axes, name: str, parts: Sequence[str], colour: Colour) -> None:
+    """Write a panel's title: the job's name in its colour, then as many of the parts as there is room for."""
+    above: dict[str, Any] = {"xy": (0, 1), "xycoords": "axes fraction", "textcoords": "offset points"}
+    name = short(name)
+    ax.annotate(name, xytext=(0, 4), color=darker(colour), fontweight="bold", annotation_clip=False, **above)
+    start_in = _BOLD_IN * len(name) + 0.08
+    left_in = ax.get_position().width * WIDTH_IN - start_in
+    while parts and len(", ".join(parts)) * _PLAIN_IN > left_in:
+        parts = parts[:-1]
+    if parts:
+        ax.annotate(", ".join(parts), xytext=(72 * start_in, 4), annotation_clip=False, **above)
+
+
+def key(ax: Axes, shades: Mapping[str, Colour]) -> None:
+    """Name the colours used in a panel in rows above it, for bars too narrow to be named themselves."""
+    width_in = ax.get_position().width * WIDTH_IN
+    column_in = room_in(list(shades)) + 0.05
+    columns = max(int(width_in / column_in), 1)
+    for index, (name, colour) in enumerate(shades.items()):
+        row, column = divmod(index, columns)
+        up_pt = 5 + 12 * (key_rows(list(shades), width_in) - 1 - row)
+        spot: dict[str, Any] = {"xy": (0, 1), "xycoords": "axes fraction", "textcoords": "offset points"}
+        x_pt = 72 * column_in * column
+        ax.annotate("\u25a0", xytext=(x_pt, up_pt), color=colour, annotation_clip=False, **spot)
+        ax.annotate(short(name), xytext=(x_pt + 9, up_pt), annotation_clip=False, **spot)
+
+
+def key_rows(names: Sequence[str], width_in: float) -> int:
+    """How many rows `key` needs."""
+    return rows_for(len(names), max(int(width_in / (room_in(names) + 0.05)), 1))
+
+
+def step_width(windows: int) -> float:
+    """Return the width of a step line that so many windows do not run together into a block."""
+    return 1.0 if windows <= 200 else 0.45  # noqa: PLR2004 - by eye, at this page's width
 
 
 def grid(ax: Axes, axis: str = "y") -> None:

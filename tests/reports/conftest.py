@@ -190,6 +190,7 @@ def _invent(
         [_job(n, t, 100_000_000) for n, t in zip(names, tickets, strict=True)],
         cpus=cpus,
         duration_ns=int(duration_s * 1e9),
+        memory_bytes=4096 * MIB,
     )
     return manifest, tables
 
