@@ -1,0 +1,1 @@
+"""The scenario file: its schema, loading it, running it, and the library."""

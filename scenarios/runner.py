@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from scenarios.arrivals import Camera, ClosedLoop, Poisson
+from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.frames import all_tables
 from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
 from scenarios.result import Output
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     import simpy
 
+    from scenarios.arrivals import Arrivals
     from scenarios.jobs import Job
-    from scenarios.schema import Arrivals, Scenario
+    from scenarios.schema import Scenario
     from simulator.dispatcher import Engine
     from simulator.process import Process
 
@@ -147,7 +148,7 @@ class Simulation:
                     "workload": job.workload,
                     "tickets": job.tickets,
                     "deadline_ns": getattr(job, "deadline_ns", None),
-                    "profile": getattr(job, "profile", None),
+                    "profile": getattr(job, "profile", None) or getattr(job, "model", None),
                     "modelled": not self.workloads[name].recorded,
                 }
                 for name, job in scenario.jobs.items()
@@ -175,7 +176,7 @@ class Simulation:
 def _options(job: Job) -> dict[str, Any]:
     """Return what the job's workload is made with."""
     if isinstance(job, VisionJob):
-        return {"profile": job.profile, "requests": job.requests}
+        return {"profile": job.profile, "model": job.model, "requests": job.requests}
     if isinstance(job, CpuBoundJob):
         return {"work_ns": job.work_ns}
     if isinstance(job, InteractiveJob):

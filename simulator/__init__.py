@@ -1,0 +1,1 @@
+"""The simulated operating system: clock, processes, system calls, CPUs, schedulers, memory."""

@@ -30,6 +30,9 @@ class Burst:
         event_block: int64[events], a name for the block, unique among the blocks alive.
         event_bytes: int64[events]: > 0 allocates a block of that many bytes, < 0 frees the block (the
             magnitude repeats its size).
+
+    Raises:
+        ValueError: columns of different length, a negative time, an event of 0 bytes, or events out of order.
     """
 
     op_cpu_ns: NDArray[np.int64]
@@ -38,6 +41,13 @@ class Burst:
     event_after: NDArray[np.bool_]
     event_block: NDArray[np.int64]
     event_bytes: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        events = {len(self.event_op), len(self.event_after), len(self.event_block), len(self.event_bytes)}
+        if len(self.op_cpu_ns) != len(self.op_names) or len(events) != 1:
+            raise ValueError("a burst's columns differ in length")
+        if (self.op_cpu_ns < 0).any() or (self.event_bytes == 0).any() or (np.diff(self.event_op) < 0).any():
+            raise ValueError("a burst's times are >= 0, its blocks not empty, and its events in order")
 
     @cached_property
     def op_end_ns(self) -> NDArray[np.int64]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
-
-import simpy
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    import simpy
+
     from simulator.clock import Clock
 
 WhenFull = Literal["drop-oldest", "drop-newest", "wait"]
@@ -120,11 +120,13 @@ class ClosedLoop:
         event = self.clock.event()
         if self.limit is None or len(self.requests) < self.limit:
             pause = self.think_ns if self.requests else 0
-            self.clock.timeout(pause).callbacks.append(lambda _: event.succeed(self._next()))  # type: ignore[union-attr] # a new event has callbacks
+            self.clock.timeout(pause, event).callbacks.append(self._ask)
         return event
 
-    def _next(self) -> Request:
+    def _ask(self, thought: simpy.Event) -> None:
+        """Hand the next request to the event that the pause carries."""
         now = self.clock.now_ns
         request = Request(len(self.requests), now, started_ns=now)
         self.requests.append(request)
-        return request
+        waiting: Any = thought.value
+        waiting.succeed(request)

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 from collections import namedtuple
 from dataclasses import dataclass
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +81,8 @@ def compiled_span(policy: Scheduler) -> Span:
 
     # One flat loop without reference counting: the arrays outlive the call, and counting them costs ten times
     # what the loop itself does.
-    fast = {"nogil": True, "_nrt": False}
-    tree = _Tree(numba.njit(inline="always", **fast))
+    njit: Any = partial(numba.njit, nogil=True, _nrt=False)
+    tree = _Tree(njit(inline="always"))
     kind = type(policy)
     try:
         for rule in RULES:
@@ -97,9 +98,9 @@ def compiled_span(policy: Scheduler) -> Span:
         entry = _clone(_entry, {**views, "run_span": run_span})
         entry.__qualname__ = f"{kind.__name__}_{tree.fingerprint(policy)}"
         try:
-            entry = numba.njit(cache=True, **fast)(entry)
+            entry = njit(cache=True)(entry)
         except RuntimeError:  # no place on this machine can hold a cache
-            entry = numba.njit(**fast)(entry)
+            entry = njit()(entry)
     except OSError as error:
         raise CompileError(f"scheduler '{policy.name}': the source of its methods cannot be read") from error
 
@@ -109,7 +110,8 @@ def compiled_span(policy: Scheduler) -> Span:
             return int(entry(policy.process_table, policy.shared_table, policy.draws, *tables, horizon))
         except NumbaError as error:
             raise CompileError(
-                f"scheduler '{policy.name}' says compilable = True, but its methods cannot be compiled: {error}"
+                f"scheduler '{policy.name}' says compilable = True, but its methods cannot be compiled: "
+                f"{error}"
             ) from error
 
     return run

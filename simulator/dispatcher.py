@@ -187,10 +187,11 @@ class Dispatcher:
             elif reached == span.SLICES_FULL:
                 self._empty_slice_buffer()
             elif reached == span.WRONG_PICK:
+                wrong = self.state.totals.wrong_pid[0]
                 raise PolicyError(
-                    f"scheduler '{self.policy.name}': pick() returned {self.state.totals.wrong_pid[0]}, which is not "
-                    "a process that waits for a CPU; it must return a pid that entered (or was charged) and has "
-                    "neither left nor been picked since"
+                    f"scheduler '{self.policy.name}': pick() returned {wrong}, which is no process that waits "
+                    "for a CPU; it must return a pid that entered or was charged, and has neither left nor been "
+                    "picked since"
                 )
             else:
                 return reached
@@ -243,7 +244,9 @@ class Dispatcher:
         if not self._retunes:
             return []
         cpus = self.state.cpus
-        return [int(cpus.slice_end_ns[cpu]) for cpu, pid in enumerate(cpus.pid.tolist()) if pid in self._retunes]
+        return [
+            int(cpus.slice_end_ns[cpu]) for cpu, pid in enumerate(cpus.pid.tolist()) if pid in self._retunes
+        ]
 
     def _apply_retunes(self) -> None:
         for pid in [pid for pid in self._retunes if not self.is_running(pid)]:
@@ -258,7 +261,8 @@ class Dispatcher:
         self._rates_stale = False
 
     def _new_slice_buffer(self) -> None:
-        rows = 1 << 16 if self._slices_kept == NEVER else self._slices_kept + 2 * len(self.state.cpus.pid)
+        room = 2 * len(self.state.cpus.pid)
+        rows = 1 << 16 if self._slices_kept == NEVER else self._slices_kept + room
         self.state.slice_table = new_table(Slices, rows if self._slices_kept > 0 else 0)
         self.state.totals.slices[0] = 0
         self.state.bind()

@@ -38,7 +38,8 @@ class ProgramError(TimeshareError):
 class Machine:
     """A simulated computer.
 
-    Build it, `spawn` processes, `run` it once, then read `processes`, `dispatcher.state` and `recordings`.
+    Build it, `spawn` processes, `run` it once, then read `processes`, `final_states`, `dispatcher.state` and
+    `recordings`.
 
     Args:
         scheduler: the policy, freshly made.
@@ -55,7 +56,7 @@ class Machine:
         ValueError: a number of CPUs or a quantum below 1, or a negative cost.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a machine has that many parts, all but two with a default
         self,
         scheduler: Scheduler,
         *,
@@ -84,6 +85,7 @@ class Machine:
         self.memory = PhysicalMemory(memory_bytes)
         self.processes: list[Process] = []
         self.recordings = Recordings()
+        self.final_states: list[ProcessState] = []
         self._progress: Callable[[int], None] = lambda _now: None
 
     def spawn(
@@ -150,8 +152,8 @@ class Machine:
             yield self.clock.timeout(process.arrived_ns)
         try:
             process.memory = ProcessMemory(self.memory, layout, process.name)
-        except OutOfMemory as reason:
-            self._end(process, KILLED, "refused", str(reason))
+        except OutOfMemory as error:
+            self._end(process, KILLED, "refused", str(error))
             return
         self._tell(process, "spawn", f"address space of {format_bytes(process.memory.space.virtual_bytes)}")
         code, kind, reason = 0, "exited", ""
@@ -164,9 +166,8 @@ class Machine:
         except MemoryFault as error:
             code, kind, reason = SEGMENTATION_FAULT, "killed", str(error)
         except Exception as error:
-            raise ProgramError(
-                f"job '{process.name}': its program raised {type(error).__name__} at {self.clock.now_ns} ns: {error}"
-            ) from error
+            what = f"{type(error).__name__} at {self.clock.now_ns} ns: {error}"
+            raise ProgramError(f"job '{process.name}': its program raised {what}") from error
         self._end(process, code, kind, reason)
 
     def _end(self, process: Process, code: int, kind: str, reason: str) -> None:

@@ -37,9 +37,8 @@ def find(group: str, name: str) -> Any:  # noqa: ANN401 - a plug-in can be any o
         except AttributeError:
             raise PluginError(f"{what} '{name}': module {module_name} has no attribute {attribute}") from None
         except Exception as error:
-            raise PluginError(
-                f"{what} '{name}': importing {module_name} failed: {type(error).__name__}: {error}"
-            ) from error
+            why = f"{type(error).__name__}: {error}"
+            raise PluginError(f"{what} '{name}': importing {module_name} failed: {why}") from error
     for point in entry_points(group=group):
         if point.name == name:
             try:
@@ -50,5 +49,6 @@ def find(group: str, name: str) -> Any:  # noqa: ANN401 - a plug-in can be any o
     near = get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     raise PluginError(
-        f"there is no {what} '{name}': {hint}known are {', '.join(known)}, or name your own as module:attribute"
+        f"there is no {what} '{name}': {hint}known are {', '.join(known)}, "
+        "or name your own as module:attribute"
     )

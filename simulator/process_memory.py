@@ -82,7 +82,8 @@ class ProcessMemory:
         if self._trajectory is not None:
             progress = received_ns - self._began_ns
             peak = max(peak, self._trajectory.peak_between(self._seen_ns, progress))
-            self._seen_ns = progress
+            # From just after: what happened at this very instant is seen, and is not to be seen again.
+            self._seen_ns = progress + 1
         self.peak_heap_bytes = max(self.peak_heap_bytes, peak)
         self._peak_bytes = level
         return peak

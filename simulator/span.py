@@ -143,6 +143,32 @@ def slices_full(cpus: Cpus, totals: Totals, slices: Slices) -> bool:
     return len(slices.pid) > 0 and totals.slices[0] > len(slices.pid) - 2 * len(cpus.pid)
 
 
+def start_runs(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals) -> int:
+    """Give every idle CPU a process while there are any; return REACHED, or why that was not possible."""
+    for cpu in range(len(cpus.pid)):
+        if totals.queued[0] > 0 and cpus.pid[cpu] == NOBODY:
+            if policy.draw_at[0] > len(policy.draws) - DRAW_RESERVE:
+                return DRAWS_SPENT
+            if not dispatch(policy, processes, cpus, totals, cpu):
+                return WRONG_PICK
+    return REACHED
+
+
+def end_runs(
+    policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, slices: Slices, now: int
+) -> bool:
+    """End every run that ends now; say whether a demand was met."""
+    completed = False
+    for cpu in range(len(cpus.pid)):
+        if cpus.run_end_ns[cpu] == now:
+            book_run(processes, cpus, totals, cpu, now)
+            if processes.demand_ns[cpus.pid[cpu]] == 0:
+                completed = True
+            else:
+                put_back(policy, processes, cpus, totals, slices, cpu, now)
+    return completed
+
+
 def run_span(
     policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, slices: Slices, horizon: int
 ) -> int:
@@ -156,13 +182,9 @@ def run_span(
         One of the codes above, with `totals.now_ns` at the instant where the span ended.
     """
     while True:
-        for cpu in range(len(cpus.pid)):
-            if totals.queued[0] > 0 and cpus.pid[cpu] == NOBODY:
-                if policy.draw_at[0] > len(policy.draws) - DRAW_RESERVE:
-                    return DRAWS_SPENT
-                if not dispatch(policy, processes, cpus, totals, cpu):
-                    return WRONG_PICK
-
+        code = start_runs(policy, processes, cpus, totals)
+        if code != REACHED:
+            return code
         now = NEVER
         for cpu in range(len(cpus.pid)):
             now = min(now, cpus.run_end_ns[cpu])
@@ -170,16 +192,7 @@ def run_span(
             totals.now_ns[0] = horizon
             return REACHED
         totals.now_ns[0] = now
-
-        completed = False
-        for cpu in range(len(cpus.pid)):
-            if cpus.run_end_ns[cpu] == now:
-                book_run(processes, cpus, totals, cpu, now)
-                if processes.demand_ns[cpus.pid[cpu]] == 0:
-                    completed = True
-                else:
-                    put_back(policy, processes, cpus, totals, slices, cpu, now)
-        if completed:
+        if end_runs(policy, processes, cpus, totals, slices, now):
             return COMPLETED
         if now == horizon:
             return REACHED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from simulator.memory.errors import OutOfMemory
 from simulator.process import ProcessExit
 
 if TYPE_CHECKING:
@@ -51,14 +50,15 @@ class SystemCalls:
     def execute(self, burst: Burst) -> simpy.Event:
         """Run a recorded burst: its operations, with their mallocs and frees, as one demand for the CPU.
 
-        Where the heap cannot serve a malloc, the program receives OutOfMemory when it gets there.
+        Where the heap cannot serve a malloc, the program receives OutOfMemory when it gets there; likewise
+        InvalidFree.
         """
         memory, pid = self._memory, self._process.pid
         received = int(self._machine.dispatcher.state.processes.cpu_ns[pid])
         trajectory = memory.begin(burst, received)
         if trajectory.failure is not None:
-            failure = OutOfMemory(trajectory.failure.reason)
-            event = self._machine.dispatcher.demand(pid, int(trajectory.failure.offset_ns), failure)
+            failure = trajectory.failure
+            event = self._machine.dispatcher.demand(pid, failure.offset_ns, failure.error)
         else:
             event = self._machine.dispatcher.demand(pid, burst.cpu_ns)
         event.callbacks.append(lambda _: memory.finish())

@@ -62,9 +62,14 @@ def _scenario(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
         "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key: jobs.gate.tickets=400."
     )(command)
-    command = click.option("--seed", type=click.IntRange(min=0), help="Another seed than the scenario's.")(command)
+    command = click.option("--seed", type=click.IntRange(min=0), help="Another seed than the scenario's.")(
+        command
+    )
     command = click.option(
-        "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the result goes (default: results/...)."
+        "--out",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Where the result goes (default: results/...).",
     )(command)
     return click.argument("scenario")(command)
 
@@ -94,9 +99,15 @@ def run(**options: Any) -> int:
 @group.command()
 @_scenario
 @click.option(
-    "--schedulers", default="lottery,stride", show_default=True, metavar="NAMES", help="Names with commas between."
+    "--schedulers",
+    default="lottery,stride",
+    show_default=True,
+    metavar="NAMES",
+    help="Names with commas between.",
 )
-@click.option("--replications", type=click.IntRange(min=1), default=30, show_default=True, help="Of each scheduler.")
+@click.option(
+    "--replications", type=click.IntRange(min=1), default=30, show_default=True, help="Of each scheduler."
+)
 @_common
 def compare(**options: Any) -> int:
     """Simulate SCENARIO under several schedulers and say which differences are real."""
@@ -108,7 +119,9 @@ def compare(**options: Any) -> int:
 @group.command()
 @click.argument("result_dir", type=click.Path(path_type=Path))
 @click.option("--svg", is_flag=True, help="Draw the pictures as SVG, too.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Draw there (default: RESULT_DIR/plots).")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Draw there (default: RESULT_DIR/plots)."
+)
 @_common
 def report(**options: Any) -> int:
     """Show the tables of RESULT_DIR and draw its pictures again."""
@@ -122,7 +135,9 @@ def report(**options: Any) -> int:
 @click.option("--image", metavar="FILE", help="A photograph (default: one that ships with matplotlib).")
 @click.option("--size", metavar="HxW", help="Height and width of the input (default: the model's own).")
 @click.option("--weights", metavar="FILE", help="The model's weights (default: random ones).")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to compute with.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads to compute with."
+)
 @click.option("--runs", type=click.IntRange(min=1), help="Measured inferences.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the profile goes.")
 @_common

@@ -9,12 +9,15 @@ from reports.plots.draw import draw_all
 from reports.result import load
 from reports.summary import summary
 from reports.tables import report as report_tables
+from scenarios.jobs import VisionJob
 from scenarios.loader import load_scenario
 from scenarios.result import OutputError, check_writable, result_directory
 from timeshare.cli import EXIT_MISSED
+from timeshare.profiling import record
 from timeshare.running import run as run_scenario
 from timeshare.running import run_comparison
 from timeshare.terminal import Terminal
+from workloads.vision.replay import profile_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +30,7 @@ RESULTS = Path("results")
 PLOTS = "plots"
 
 
-def run(
+def run(  # noqa: PLR0913 - one argument an option
     *,
     scenario: str,
     overrides: Sequence[str],
@@ -41,7 +44,7 @@ def run(
 ) -> int:
     """`timeshare run`."""
     terminal = Terminal(as_json, quiet)
-    loaded = _load(scenario, overrides, seed)
+    loaded = _load(scenario, overrides, seed, terminal)
     policy = (scheduler or loaded.scheduler.policy).replace(":", ".")
     target = out or RESULTS / f"{loaded.name}-{policy}"
     check_writable(target)
@@ -65,7 +68,7 @@ def compare(
 ) -> int:
     """`timeshare compare`."""
     terminal = Terminal(as_json, quiet)
-    loaded = _load(scenario, overrides, seed)
+    loaded = _load(scenario, overrides, seed, terminal)
     target = out or RESULTS / f"{loaded.name}-compared"
     check_writable(target)
     names = [name.strip() for name in schedulers.split(",") if name.strip()]
@@ -85,9 +88,14 @@ def report(*, result_dir: Path, svg: bool, out: Path | None, as_json: bool, quie
     return _show(result, target, Terminal(as_json, quiet))
 
 
-def _load(scenario: str, overrides: Sequence[str], seed: int | None) -> Scenario:
+def _load(scenario: str, overrides: Sequence[str], seed: int | None, terminal: Terminal) -> Scenario:
+    """Read the scenario; record the models in it that were never recorded, where that can be watched."""
     seeded = [] if seed is None else [f"seed={seed}"]
-    return load_scenario(scenario, [*overrides, *seeded])
+    loaded = load_scenario(scenario, [*overrides, *seeded])
+    for job in loaded.jobs.values():
+        if isinstance(job, VisionJob) and job.model is not None:
+            profile_of(job.model, lambda model: record(model, terminal))
+    return loaded
 
 
 def _finish(output: Output, target: Path, terminal: Terminal) -> int:

@@ -85,7 +85,9 @@ def run_comparison(
     """Simulate under each scheduler, each replication; return metrics of all and tables of the first."""
     doubled = [name for at, name in enumerate(schedulers) if name in schedulers[:at]]
     if doubled or not schedulers:
-        raise TimeshareError(f"--schedulers: {doubled[0]} is named twice" if doubled else "--schedulers: none named")
+        raise TimeshareError(
+            f"--schedulers: {doubled[0]} is named twice" if doubled else "--schedulers: none named"
+        )
     for name in schedulers:
         # A wrong name must show before the first of many runs, not after.
         Simulation(scenario, policy=name)

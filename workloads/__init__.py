@@ -1,0 +1,1 @@
+"""Programs that run on the simulated system: synthetic ones, and recorded vision models."""

@@ -28,6 +28,9 @@ class Stride(Scheduler):
     Args:
         initial_pass: where a new process starts: "stride" is one quantum's advance beyond the global pass,
             as in TM-528; "zero" is at the global pass, as in OSTEP's example.
+
+    Raises:
+        ValueError: another `initial_pass`.
     """
 
     name: ClassVar[str] = "stride"
@@ -47,8 +50,10 @@ class Stride(Scheduler):
     global_fraction: Shared
     served_ns: Shared
 
-    def __init__(self, initial_pass: Literal["stride", "zero"] = "stride") -> None:
-        self.first_quanta = 1 if initial_pass == "stride" else 0
+    def __init__(self, initial_pass: Literal["stride", "zero"] = "stride") -> None:  # noqa: S107 - not that kind of pass
+        if initial_pass not in ("stride", "zero"):
+            raise ValueError(f"initial_pass is stride or zero, not {initial_pass}")
+        self.first_quanta = 1 if initial_pass == "stride" else 0  # noqa: S105 - not that kind of pass
 
     def enter(self, pid: int) -> None:
         """Take up the old distance to the global pass, or start a stride beyond it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,15 @@ from simulator.memory.physical import PhysicalMemory
 from simulator.memory.trajectory import TrajectoryCache
 from simulator.plugins import PluginError
 from workloads.base import Context, Workload
-from workloads.vision.profile import Profile, load_profile, to_burst
+from workloads.vision.profile import (
+    SUFFIX,
+    Profile,
+    list_profiles,
+    load_profile,
+    save_profile,
+    to_burst,
+    user_directory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -24,11 +33,22 @@ if TYPE_CHECKING:
     from simulator.burst import Burst
     from simulator.syscalls import SystemCalls
 
-ELEMENT_BYTES = {"float64": 8, "int64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int8": 1, "uint8": 1}
+ELEMENT_BYTES = {
+    "float64": 8,
+    "int64": 8,
+    "float32": 4,
+    "int32": 4,
+    "float16": 2,
+    "bfloat16": 2,
+    "int8": 1,
+    "uint8": 1,
+}
 UNLIMITED_BYTES = 1 << 50
 
 
-def vision(context: Context, profile: str, requests: int | None = None) -> Workload:
+def vision(
+    context: Context, profile: str | None = None, model: str | None = None, requests: int | None = None
+) -> Workload:
     """Return a program that serves requests with a recorded model, one after another.
 
     It allocates weights and buffers once. For each request it allocates the input, runs the recorded
@@ -36,16 +56,21 @@ def vision(context: Context, profile: str, requests: int | None = None) -> Workl
 
     Args:
         context: the job; its `requests` say where the work comes from.
-        profile: name or path of the profile.
+        profile: name or path of a profile; either this or `model`.
+        model: `module:callable`; its profile is the known one of that source, or is recorded now and kept.
         requests: exit after this many; None serves on and on.
 
     Raises:
-        ProfileError: there is no such profile, or it cannot be used.
-        PluginError: the job has no arrivals.
+        ProfileError: there is no such profile, or it cannot be used or recorded.
+        PluginError: the job has no arrivals, or not exactly one of profile and model.
     """
     source = context.requests
     if source is None:
         raise PluginError(f"job '{context.job}': a vision job needs arrivals")
+    if (profile is None) == (model is None):
+        raise PluginError(f"job '{context.job}': a vision job has a profile or a model")
+    if profile is None:
+        profile = profile_of(str(model))
     recorded, burst = _recorded(profile)
 
     def program(system: SystemCalls) -> Generator[simpy.Event, Any, None]:
@@ -58,6 +83,28 @@ def vision(context: Context, profile: str, requests: int | None = None) -> Workl
             system.reply(request)
 
     return Workload(program, heap_need_bytes(profile), recorded=True)
+
+
+def profile_of(model: str, record: Callable[[str], Profile] | None = None) -> str:
+    """Return the name of the profile of a model, recording it if there is none yet.
+
+    Args:
+        model: `module:callable`.
+        record: records the model; None for the recorder, which needs torch.
+
+    Raises:
+        ProfileError: the model cannot be recorded, or its profile not be kept.
+    """
+    for name in list_profiles():
+        if load_profile(name).source == model:
+            return name
+    if record is None:
+        from workloads.vision import record as recorder  # noqa: PLC0415 - replaying needs no torch
+
+        record = recorder.record
+    name = model.replace(":", ".")
+    save_profile(replace(record(model), model=name), user_directory() / f"{name}{SUFFIX}")
+    return name
 
 
 def load_weights(profile: Profile, malloc: Callable[[int], int]) -> None:
