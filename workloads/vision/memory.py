@@ -9,6 +9,7 @@ without the marks, and its running total is the peak to hold the events against.
 from __future__ import annotations
 
 import json
+import os
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
@@ -141,6 +142,8 @@ def _peak_bytes(instants: list[Instant]) -> int:
 
 def _traced(inference: Inference) -> tuple[list[float], list[Instant]]:
     """Run one inference under torch.profiler; return the marked operations' boundaries and the instants."""
+    # The profiler's back end else reports its own start and stop to standard error, run by run.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler, record_function(_WHOLE):
         inference()
     with TemporaryDirectory() as directory:

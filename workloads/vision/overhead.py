@@ -13,14 +13,18 @@ from collections.abc import Callable
 from time import thread_time_ns
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from workloads.vision.calls import Calls, name_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch._ops import OpOverload
 
     from workloads.vision.calls import Inference
+
+LONG_NS = 100_000
 
 Call = tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]
 
@@ -47,6 +51,29 @@ def run_calls(calls: list[Call | None]) -> list[int]:
         function(*args, **kwargs)
         times.append(thread_time_ns() - begin)
     return times
+
+
+def clock_cost(bare_ns: NDArray[np.int64], covered_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what the clock costs each operation.
+
+    An operation of `LONG_NS` or more varies from run to run by more than the clock costs, and one that cannot
+    be repeated has no figure of its own: both are given the median of the short ones.
+
+    Args:
+        bare_ns: int64[runs, operations], `run_calls` without the clock.
+        covered_ns: int64[runs, operations], `run_calls` under the clock.
+
+    Returns:
+        int64[operations], nanoseconds, >= 0.
+    """
+    bare = np.median(bare_ns, axis=0)
+    cost: NDArray[np.int64] = np.maximum(np.median(covered_ns, axis=0) - bare, 0).astype(np.int64)
+    repeated = bare > 0
+    short = repeated & (bare < LONG_NS)
+    basis = short if short.any() else repeated
+    if basis.any():
+        cost[~short] = int(np.median(cost[basis]))
+    return cost
 
 
 def _callable(operation: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloads.vision.calls import Mode, name_of, require_same
-from workloads.vision.overhead import keep_calls, run_calls
+from workloads.vision.overhead import clock_cost, keep_calls, run_calls
+from workloads.vision.profile_format import ProfileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,11 +104,8 @@ def measure(inference: Inference, runs: int, progress: Callable[[int], None]) ->
                 covered.append(run_calls(calls))
             progress(done + 1)
     if len(calls) != len(names):
-        require_same(names, ["?"] * len(calls), "the run that kept its calls")
-    overhead = np.maximum(np.median(covered, axis=0) - np.median(bare, axis=0), 0).astype(np.int64)
-    known = np.array([call is not None for call in calls], dtype=bool)
-    if known.any():
-        overhead[~known] = int(np.median(overhead[known]))
+        raise ProfileError(f"The model ran {len(calls)} operations once and {len(names)} another time.")
+    overhead = clock_cost(np.array(bare, dtype=np.int64), np.array(covered, dtype=np.int64))
     segments = take_out(np.array(clocked, dtype=np.int64), overhead)
     return Timing(names, segments, np.array(plain, dtype=np.int64), overhead)
 
