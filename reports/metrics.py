@@ -10,7 +10,7 @@ from reports.fairness import jain_index, pairwise_error, share_errors
 from reports.latency import PERCENTILES, request_metrics
 from reports.result import Result
 
-_MEMORY_FAILURE = re.compile(r"^(?:killed|refused):.*(?:memory|oom)", re.IGNORECASE)
+_MEMORY_FAILURE = re.compile(r"^(?:refused:|killed: out of memory)")
 _RUNNABLE_THROUGHOUT = 0.99
 
 
@@ -64,7 +64,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
     - `share_error_mean`, `lag_quanta_worst`, `response_mean_s`: mean absolute share error, worst lag and mean
       response over those jobs.
     - `pairwise_error_quanta`: `pairwise_errors` in quanta.
-    - `oom_kills`: processes refused or killed for want of memory.
+    - `oom_kills`: processes refused (which is for want of memory only) or killed when out of memory.
     """
     cpus, processes = result.table("cpus"), result.table("processes")
     capacity, end_s = float(cpus["elapsed_s"].sum()), _elapsed_s(result)

@@ -39,8 +39,7 @@ def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
     sentences += _thin_evidence(jobs)
     modelled = [job.job for job in result.manifest.jobs if job.modelled]
     if modelled:
-        verb = "is" if len(modelled) == 1 else "are"
-        sentences.append(f"The cost of {_listed(modelled)} {verb} modelled, not recorded from a real run.")
+        sentences.append(f"What {_listed(modelled)} cost is modelled, not recorded from a real run.")
     return sentences
 
 

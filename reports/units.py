@@ -90,6 +90,7 @@ _BY_ENDING: dict[str, Callable[[float], str]] = {
     "share_error": lambda value: f"{points(value)} pp",
     "share_error_mean": lambda value: f"{number(100 * value)} pp",
     "_share": percent,
+    "jain": lambda value: f"{value:.4f}",  # near 1 it is the fourth decimal that differs
     "_quanta": lambda value: f"{number(value)} quanta",
     "_quanta_worst": lambda value: f"{number(value)} quanta",
 }

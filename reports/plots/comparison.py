@@ -132,14 +132,13 @@ def _finding(result: Result, summary: pd.DataFrame) -> str:
         return "No scheduler delivered CPU time"
     errors = own.set_index("scheduler")["mean"]
     best, worst = str(errors.idxmin()), str(errors.idxmax())
-    shown = {name: f"{units.number(100 * errors[name])} points" for name in (best, worst)}
+    off = f"off by {units.number(100 * errors[best])} points"
     if len(errors) == 1:
-        return f"{best} was off the entitled shares by {shown[best]}"
+        return f"{best} was {off} from the entitled shares"
     pairs = differences(result)
     extremes = pairs["first"].isin([best, worst]) & pairs["second"].isin([best, worst])
     pair = pairs[extremes & (pairs["metric"] == "share_error_mean") & (pairs["job"] == "")]
     if result.manifest.replications > 1 and not pair["real"].any():
         return "No real difference between the schedulers in how close they kept to the entitled shares"
-    return (
-        f"{best} kept closest to the entitled shares (off by {shown[best]}), {worst} least ({shown[worst]})"
-    )
+    furthest = units.number(100 * errors[worst])
+    return f"{best} kept closest to the entitled shares ({off}), {worst} least ({furthest})"

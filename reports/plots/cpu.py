@@ -43,7 +43,7 @@ def cpu_share(result: Result) -> Figure:
     length, label = style.time_axis(float(edges[-1]))
     top = min(max(float(max(shares.max(), entitled.max())) * 1.12, 0.01), 1.04)
     panels[0].set(xlim=(edges[0] / length, edges[-1] / length), ylim=(0, 100 * top))
-    panels[0].yaxis.set_major_locator(MaxNLocator(5 if rows < 3 else 3))  # noqa: PLR2004 - low panels hold few
+    panels[0].yaxis.set_major_locator(MaxNLocator(5 if rows < 3 else 4, steps=[1, 2, 5, 10]))  # noqa: PLR2004 - low panels hold few
     words = _words(result)
     for job, ax, share, ideal in zip(jobs, panels, shares, entitled, strict=True):
         x, y = style.steps(edges / length, 100 * share)

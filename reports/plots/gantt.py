@@ -12,6 +12,7 @@ from reports.result import Result
 _SLICES_PER_CPU = 40
 _READ = 4000
 _NEAR_ZERO = 0.05
+_LEAD = 5
 _LANE_IN = 0.32
 _LOWEST_IN = 1.0
 
@@ -32,7 +33,7 @@ def gantt(result: Result) -> Figure:
     lanes = _lanes(slices, result)
     start, end = int(slices["start_ns"].min()), int(slices["end_ns"].max())
     start = 0 if start < _NEAR_ZERO * end else start
-    length, symbol = units.time_unit((end - start) / 1e9)
+    length, symbol = units.time_unit(end / 1e9)
     switches = _switches(slices)
     names = [*lanes, "switches"]
     height_in = max(_LANE_IN * len(names), _LOWEST_IN)
@@ -43,7 +44,7 @@ def gantt(result: Result) -> Figure:
     page = style.page(
         height_in + head_in + 0.14 + style.FOOT_IN,
         _finding(slices, switches, result),
-        f"A bar is one stay on a CPU. A tick below is a context switch{_cost(result)}.",
+        f"A bar is one slice of CPU time, a tick below a context switch{_cost(result)}.",
     )
     (ax,) = page.panels(1, 1, height_in, top_in=head_in - style.TITLE_IN, left_in=left_in, right_in=right_in)
     if rows:
@@ -69,10 +70,16 @@ def gantt(result: Result) -> Figure:
 
 
 def _first(result: Result) -> pd.DataFrame:
-    """Return the first slices of every CPU, up to the time at which the first CPU has had its number."""
-    slices = result.first_slices(_READ).sort_values(["start_ns", "cpu"], kind="stable")
+    """Return the first slices of every CPU, up to the time at which the first CPU has had its number.
+
+    Where one process has the machine to itself for long, they start shortly before a second one runs.
+    """
+    slices = result.first_slices(_READ).sort_values(["start_ns", "cpu"], kind="stable", ignore_index=True)
     if slices.empty:
         return slices
+    others = slices.index[slices["pid"] != slices["pid"].iloc[0]]
+    if len(others) and others[0] > _SLICES_PER_CPU // 2:
+        slices = slices.iloc[others[0] - _LEAD :]
     ends = [own["end_ns"].iloc[:_SLICES_PER_CPU].iloc[-1] for _, own in slices.groupby("cpu")]
     early: pd.DataFrame = slices[slices["end_ns"] <= min(ends)]
     return early
@@ -116,9 +123,18 @@ def _cost(result: Result) -> str:
 
 def _finding(slices: pd.DataFrame, switches: style.Floats, result: Result) -> str:
     """State how often the CPUs changed hands, between how many processes."""
-    span = units.duration((int(slices["end_ns"].max()) - int(slices["start_ns"].min())) / 1e9)
+    start, end = int(slices["start_ns"].min()), int(slices["end_ns"].max())
+    span = units.duration((end - start) / 1e9)
+    when = (
+        f"In the first {span}"
+        if start < _NEAR_ZERO * end
+        else f"In {span} from {units.duration(start / 1e9)} on"
+    )
     processes = slices["pid"].nunique()
     whose = "the CPU" if result.manifest.cpus == 1 else f"the {result.manifest.cpus} CPUs"
     if processes == 1:
-        return f"In the first {span} only {slices['job'].iloc[0]} ran"
-    return f"In the first {span} {whose} switched {len(switches)} times between {processes} processes"
+        return f"{when} only {slices['job'].iloc[0]} ran"
+    if not len(switches):
+        return f"{when} {processes} processes ran and {whose} never switched between them"
+    times = "once" if len(switches) == 1 else f"{len(switches)} times"
+    return f"{when} {whose} switched {times} between {processes} processes"

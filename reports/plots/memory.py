@@ -143,14 +143,15 @@ def _mark_failures(ax: Axes, failed: pd.DataFrame, end_s: float, y: float, lengt
         )
 
 
-def _told(failed: pd.DataFrame) -> str:
+def _told(failed: pd.DataFrame, *, sentence: bool = False) -> str:
     """Say who was refused or killed: names of the first few, then how many more."""
     parts = []
     for verb, own in failed.groupby("verb", sort=False):
         names = list(dict.fromkeys(own["job"]))
         more = "" if len(names) <= 2 else f" and {len(names) - 2} more"  # noqa: PLR2004 - names that fit
         times = f" {len(own)} times" if len(own) > len(names) else ""
-        parts.append(f"{', '.join(names[:2])}{more} {verb}{times}")
+        was = "" if not sentence else " was" if len(names) == 1 else " were"
+        parts.append(f"{', '.join(names[:2])}{more}{was} {verb}{times}")
     return "; ".join(parts)
 
 
@@ -188,6 +189,6 @@ def _finding(result: Result, resident: Floats, failed: pd.DataFrame) -> str:
         f"At most {units.size(held)} of {units.size(box)} were held" if box else f"{units.size(held)} at most"
     )
     if len(failed):
-        return f"{said}; {_told(failed)}"
+        return f"{said}; {_told(failed, sentence=True)}"
     free = f", {units.percent(1 - held / box)} stayed free" if box else ""
     return f"{said}{free}; no job was refused or killed" if np.isfinite(held) else said
