@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import matplotlib as mpl
@@ -12,6 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
 from reports import units
@@ -32,8 +34,7 @@ DPI = 150
 _TITLE_PT, _SUBTITLE_PT = 11.0, 8.5
 _LINE_IN = 1.35 / 72
 _MARGIN_IN = 0.12
-_BOLD_IN, _PLAIN_IN = 0.083, 0.07
-_NAME_CHARACTERS = 22
+_NAME_CHARACTERS, _LEAST_CHARACTERS = 22, 8
 TITLE_IN = 0.24
 FOOT_IN = 0.32
 _TITLE_CHARACTERS, _SUBTITLE_CHARACTERS = 88, 112
@@ -203,14 +204,21 @@ def rows_for(panels: int, columns: int) -> int:
     return -(-panels // columns)
 
 
-def short(name: str) -> str:
+def short(name: str, limit: int = _NAME_CHARACTERS) -> str:
     """Return a name cut to what fits beside an axis."""
-    return name if len(name) <= _NAME_CHARACTERS else name[: _NAME_CHARACTERS - 1] + "\u2026"
+    return name if len(name) <= limit else name[: limit - 1] + "\u2026"
+
+
+@cache
+def width_in(text: str, *, bold: bool = False) -> float:
+    """How wide a text is at the plots' size, in inches."""
+    font = FontProperties(size=_RC["font.size"], weight="bold" if bold else "normal")
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
 def room_in(names: Sequence[str]) -> float:
-    """How wide the longest of the names is, shortened, in inches."""
-    return 0.2 + 0.075 * max((len(short(name)) for name in names), default=0)
+    """How much room the longest of the names, shortened, takes beside an axis, in inches."""
+    return 0.2 + max((width_in(short(name)) for name in names), default=0.0)
 
 
 def steps(edges: Floats, values: Floats) -> tuple[Floats, Floats]:
@@ -225,35 +233,40 @@ def time_axis(end_s: float) -> tuple[float, str]:
 
 
 def panel_title(ax: Axes, name: str, parts: Sequence[str], colour: Colour) -> None:
-    """Write a panel's title: the job's name in its colour, then as many of the parts as there is room for."""
+    """Write a panel's title: the job's name in its colour, then as many of the parts as there is room for.
+
+    The name is cut if the first part would have to go otherwise.
+    """
     above: dict[str, Any] = {"xy": (0, 1), "xycoords": "axes fraction", "textcoords": "offset points"}
-    name = short(name)
-    ax.annotate(name, xytext=(0, 4), color=darker(colour), fontweight="bold", annotation_clip=False, **above)
-    start_in = _BOLD_IN * len(name) + 0.08
-    left_in = ax.get_position().width * WIDTH_IN - start_in
-    while parts and len(", ".join(parts)) * _PLAIN_IN > left_in:
+    room = ax.get_position().width * WIDTH_IN - 0.08
+    limit = _NAME_CHARACTERS
+    while limit > _LEAST_CHARACTERS and width_in(short(name, limit), bold=True) + width_in(parts[0]) > room:
+        limit -= 1
+    name = short(name, limit)
+    start_in = width_in(name, bold=True) + 0.08
+    while parts and start_in + width_in(", ".join(parts)) > room + 0.08:
         parts = parts[:-1]
-    if parts:
-        ax.annotate(", ".join(parts), xytext=(72 * start_in, 4), annotation_clip=False, **above)
+    ax.annotate(name, xytext=(0, 4), color=darker(colour), fontweight="bold", annotation_clip=False, **above)
+    ax.annotate(", ".join(parts), xytext=(72 * start_in, 4), annotation_clip=False, **above)
 
 
 def key(ax: Axes, shades: Mapping[str, Colour]) -> None:
     """Name the colours used in a panel in rows above it, for bars too narrow to be named themselves."""
-    width_in = ax.get_position().width * WIDTH_IN
+    across_in = ax.get_position().width * WIDTH_IN
     column_in = room_in(list(shades)) + 0.05
-    columns = max(int(width_in / column_in), 1)
+    columns = max(int(across_in / column_in), 1)
     for index, (name, colour) in enumerate(shades.items()):
         row, column = divmod(index, columns)
-        up_pt = 5 + 12 * (key_rows(list(shades), width_in) - 1 - row)
+        up_pt = 5 + 12 * (key_rows(list(shades), across_in) - 1 - row)
         spot: dict[str, Any] = {"xy": (0, 1), "xycoords": "axes fraction", "textcoords": "offset points"}
         x_pt = 72 * column_in * column
         ax.annotate("\u25a0", xytext=(x_pt, up_pt), color=colour, annotation_clip=False, **spot)
         ax.annotate(short(name), xytext=(x_pt + 9, up_pt), annotation_clip=False, **spot)
 
 
-def key_rows(names: Sequence[str], width_in: float) -> int:
+def key_rows(names: Sequence[str], across_in: float) -> int:
     """How many rows `key` needs."""
-    return rows_for(len(names), max(int(width_in / (room_in(names) + 0.05)), 1))
+    return rows_for(len(names), max(int(across_in / (room_in(names) + 0.05)), 1))
 
 
 def step_width(windows: int) -> float:

@@ -125,6 +125,19 @@ def test_stride_order_keeps_pairs_within_a_quantum():
     assert pairwise_error(entitled, entitled) == pytest.approx(0)
 
 
+def test_pairwise_error_is_against_the_entitlement(three_jobs, open_result):
+    """If both were entitled to half of the first window, gate's 3.4 s of 4.9 are 0.95 s too many."""
+    manifest, tables = three_jobs
+    tables["cpu"].loc[[0, 1], "entitled_share"] = 0.5
+    assert machine_metrics(open_result((manifest, tables)))["pairwise_error_quanta"] == pytest.approx(95)
+
+
+def test_share_errors_are_parts_of_what_was_delivered():
+    """Where 1 s more was due than delivered, the missing second is a part of the 4 s delivered."""
+    errors = share_errors(np.array([3.0, 1.0]), np.array([3.0, 2.0]))
+    assert list(errors) == pytest.approx([0, -0.25])
+
+
 def test_share_errors_of_nothing_are_no_numbers():
     """Where no CPU time was delivered nobody has a share."""
     assert np.isnan(share_errors(np.zeros(2), np.ones(2))).all()

@@ -51,6 +51,25 @@ def test_the_least_important_column_goes_first():
     assert [c.header for c in table.fitting(console, console.options)] == ["name"]
 
 
+def test_of_equally_important_columns_the_right_one_goes_first():
+    """What stands on the left stays."""
+    columns = [Column(name, ["x" * 10], rank=int(name != "name")) for name in ("name", "left", "right")]
+    console = Console(width=25)
+    assert [c.header for c in FittedTable(columns).fitting(console, console.options)] == ["name", "left"]
+
+
+def test_a_comparison_says_in_how_many_replications_a_promise_held(compare, open_result):
+    """Thresholds of a comparison are told per scheduler."""
+    manifest, tables = compare(("lottery", "stride"), 10)
+    manifest["thresholds"] = [{"text": "jain > 0.992", "metric": "jain", "op": ">", "value": 0.992}]
+    lines = printed(report(summary(open_result((manifest, tables))))).splitlines()
+    found = [line.split() for line in lines if "jain > 0.992" in line]
+    assert found == [
+        ["✗", "lottery", "jain", ">", "0.992", "0.9900", "0", "of", "10"],
+        ["✓", "stride", "jain", ">", "0.992", "0.9930", "10", "of", "10"],
+    ]
+
+
 def test_a_column_with_nothing_to_show_is_left_out(invent, open_result):
     """A run without requests has no latency columns."""
     assert "latency" not in printed(report(summary(open_result(invent(requests=0)))))
