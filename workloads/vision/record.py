@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 WARMUPS = 5
 RUNS = 20
+TOLERANCE = 0.05
 
 
 def record(
@@ -80,12 +81,14 @@ def _record(subject: Subject, runs: int, progress: Callable[[str, int, int], Non
     with module_paths.follow(subject.module), module_paths:
         subject.infer()
     names = [name_of(operation) for operation in module_paths.operations]
-    timing = measure(subject.infer, runs, lambda done: progress("timing", done, runs))
+    timing = measure(subject.infer, runs, lambda done: progress("timing", done, 2 * runs))
     require_same(names, timing.names, "the timing pass")
     progress("memory", 0, 1)
     memory = record_memory(subject.infer)
     require_same(names, memory.names, "the memory pass")
     progress("memory", 1, 1)
+    ops = _operations(names, module_paths.paths, timing)
+    notes += _disagreement(sum(ops.cpu_ns), int(np.median(timing.plain_ns)))
     tensor, module = subject.first_tensor, subject.module
     plain = _quantiles(timing.plain_ns)
     profile = Profile(
@@ -113,7 +116,7 @@ def _record(subject: Subject, runs: int, progress: Callable[[str, int, int], Non
         plain_cpu_p90_ns=int(plain[2]),
         overhead_ns=int(timing.overhead_ns.mean()) if names else 0,
         peak_bytes=memory.peak_bytes,
-        ops=_operations(names, module_paths.paths, timing),
+        ops=ops,
         memory=memory.events,
     )
     check(profile, subject.model.name)
@@ -134,6 +137,17 @@ def _operations(names: list[str], paths: list[str], timing: Timing) -> Operation
         cpu_p10_ns=p10,
         cpu_p90_ns=p90,
     )
+
+
+def _disagreement(sum_ns: int, plain_ns: int) -> tuple[str, ...]:
+    """A note where the times do not add up to what one inference takes without the clock."""
+    if abs(sum_ns - plain_ns) <= TOLERANCE * plain_ns:
+        return ()
+    note = f"The times sum to {sum_ns / plain_ns:.2f} of one inference's plain CPU time. The more of an inference "
+    note += (
+        "is Python, and the busier the machine, the less certain its times: record again on an idle machine."
+    )
+    return (note,)
 
 
 def _quantiles(times_ns: NDArray[np.int64]) -> NDArray[np.int64]:

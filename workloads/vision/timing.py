@@ -72,20 +72,22 @@ class Timing:
 def measure(inference: Inference, runs: int, progress: Callable[[int], None]) -> Timing:
     """Time an inference that has been warmed up.
 
-    Each round takes, in turn, a plain inference, one under the clock, and the kept calls without and with
-    the clock (see `workloads.vision.overhead`), so that a change of the CPU's pace meets all four alike.
+    Plain inferences and those under the clock take turns, so that a change of the CPU's pace meets both
+    alike. The clock's own cost is measured after them (see `workloads.vision.overhead`), since the tensors
+    kept for it would change where the C library puts the others. What remains between the sum of the times
+    and a plain inference, up to four per cent on an idle machine, is mostly page faults: the C library gives
+    memory back to the operating system at times of its own, and whichever run touches it next pays.
 
     Args:
         inference: runs the model once.
-        runs: rounds to take.
-        progress: called with the number of rounds done, after each.
+        runs: how often to measure each.
+        progress: called with the number of runs done, after each of twice as many.
 
     Raises:
         ProfileError: the operations differ from run to run.
     """
-    calls = keep_calls(inference)
     names: list[str] = []
-    plain, clocked, bare, covered = [], [], [], []
+    plain, clocked = [], []
     with _no_collection():
         for done in range(runs):
             begin = thread_time_ns()
@@ -96,18 +98,29 @@ def measure(inference: Inference, runs: int, progress: Callable[[int], None]) ->
                 inference()
                 end = thread_time_ns()
             seen = [name_of(operation) for operation in clock.operations]
-            names = names or seen
+            if not done:
+                names = seen
             require_same(names, seen, f"run {done + 1}")
             clocked.append(np.diff([begin, *clock.stamps, end]))
-            bare.append(run_calls(calls))
-            with Clock():
-                covered.append(run_calls(calls))
             progress(done + 1)
-    if len(calls) != len(names):
-        raise ProfileError(f"The model ran {len(calls)} operations once and {len(names)} another time.")
-    overhead = clock_cost(np.array(bare, dtype=np.int64), np.array(covered, dtype=np.int64))
+        overhead = _overhead(inference, names, runs, progress)
     segments = take_out(np.array(clocked, dtype=np.int64), overhead)
     return Timing(names, segments, np.array(plain, dtype=np.int64), overhead)
+
+
+def _overhead(
+    inference: Inference, names: list[str], runs: int, progress: Callable[[int], None]
+) -> NDArray[np.int64]:
+    calls = keep_calls(inference)
+    if len(calls) != len(names):
+        raise ProfileError(f"The model ran {len(names)} operations at first and {len(calls)} later.")
+    bare, covered = [], []
+    for done in range(runs, 2 * runs):
+        bare.append(run_calls(calls))
+        with Clock():
+            covered.append(run_calls(calls))
+        progress(done + 1)
+    return clock_cost(np.array(bare, dtype=np.int64), np.array(covered, dtype=np.int64))
 
 
 def take_out(segments_ns: NDArray[np.int64], overhead_ns: NDArray[np.int64]) -> NDArray[np.int64]:

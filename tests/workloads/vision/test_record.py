@@ -17,7 +17,7 @@ from workloads.vision.profile import (  # noqa: E402  # sorted with the import b
     save_profile,
     to_burst,
 )
-from workloads.vision.record import record  # noqa: E402  # needs torch
+from workloads.vision.record import _disagreement, record  # noqa: E402  # needs torch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,17 +97,24 @@ def test_a_small_model_is_recorded_whole(tmp_path: Path) -> None:
     assert profile.weights_bytes == 4 * profile.parameters
     assert profile.input_shape == (1, 3, 8, 8)
     assert (profile.image, profile.weights, profile.dtype) == ("example inputs", "random", "float32")
-    assert profile.notes == ()
     require_sound_memory(profile)
     assert sum(profile.memory.bytes) == 0
     assert 4 * 4 * 6 * 6 in profile.memory.bytes  # the convolution's output
     assert all(low <= high for low, high in zip(profile.ops.cpu_p10_ns, profile.ops.cpu_p90_ns, strict=True))
     assert profile.plain_cpu_p10_ns <= profile.plain_cpu_ns <= profile.plain_cpu_p90_ns
     assert steps[-1] == ("memory", 1, 1)
-    assert ("timing", 3, 3) in steps
+    assert ("timing", 6, 6) in steps
     save_profile(profile, tmp_path / "tiny.json.gz")
     assert load_profile(tmp_path / "tiny.json.gz") == profile
     assert to_burst(profile).cpu_ns == profile.cpu_ns
+
+
+def test_times_that_do_not_add_up_are_noted() -> None:
+    """Within 5 % nothing is said; beyond, the profile says by how much."""
+    assert _disagreement(105, 100) == ()
+    assert _disagreement(95, 100) == ()
+    assert "sum to 1.06 of" in _disagreement(106, 100)[0]
+    assert "sum to 0.94 of" in _disagreement(94, 100)[0]
 
 
 def test_a_model_without_inputs_gets_the_photograph() -> None:
