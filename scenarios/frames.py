@@ -54,7 +54,7 @@ def processes_table(machine: Machine, end_ns: int) -> pa.Table:
         {
             "pid": [process.pid for process in processes],
             "job": pa.array([process.name for process in processes], pa.string()),
-            "tickets": pa.array(machine.dispatcher.tickets, pa.int64()),
+            "tickets": rows["tickets"],
             "state": pa.array([str(state) for state in machine.final_states], pa.string()),
             "arrived_s": _seconds([process.arrived_ns for process in processes]),
             "first_run_s": _seconds(first_run),

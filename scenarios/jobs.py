@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from scenarios.arrivals import Arrivals, ClosedLoop
 from scenarios.problems import Finding, findings_error
 from scenarios.units import Duration, PositiveDuration, PositiveSize
-from simulator.plugins import installed
+from simulator.plugins import PluginError, find, installed
+from workloads.base import GROUP
+from workloads.vision.profile import ProfileError, load_profile
 
 MAX_TICKETS = 1_000_000
 MODULE_ATTRIBUTE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*"
@@ -79,6 +81,11 @@ class VisionJob(CommonJob):
         if (self.profile is None) == (self.model is None):
             message = "give one of `profile` and `model`" + ("" if self.profile is None else ", not both")
             raise findings_error([Finding(() if self.profile is None else ("model",), message, on_key=True)])
+        if self.profile is not None:
+            try:
+                load_profile(self.profile)
+            except ProfileError as error:
+                raise findings_error([Finding(("profile",), str(error))]) from None
         return self
 
 
@@ -120,6 +127,14 @@ class PluginJob(CommonJob):
         alias="deadline",
         description="A request answered later than this after its arrival has missed its deadline.",
     )
+
+    @model_validator(mode="after")
+    def _workload_can_be_loaded(self) -> Self:
+        try:
+            find(GROUP, self.workload)
+        except PluginError as error:
+            raise findings_error([Finding(("workload",), str(error))]) from None
+        return self
 
     @model_validator(mode="after")
     def _deadline_needs_requests(self) -> Self:

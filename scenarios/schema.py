@@ -8,7 +8,7 @@ units, `model_dump(by_alias=True)` a mapping that reads as a scenario file again
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import SchemaSerializer, core_schema
 
@@ -16,10 +16,12 @@ from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, Tickets, VisionJob
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
 from scenarios.thresholds import METRICS, ThresholdText
 from scenarios.units import Duration, PositiveDuration, PositiveSize, format_duration
-from simulator.plugins import installed
+from simulator.plugins import PluginError
+from simulator.schedulers.registry import make_scheduler
 
 JOB_NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 MAX_WINDOWS = 100_000
+ABOUT_WINDOWS = 150
 JobName = Annotated[str, Field(pattern=JOB_NAME, max_length=64)]
 
 
@@ -63,15 +65,13 @@ class Scheduler(BaseModel):
         description="Name of a scheduler, such as stride, or module:Class.",
     )
 
-    @field_validator("policy")
-    @classmethod
-    def _is_installed(cls, policy: str) -> str:
-        known = installed("timeshare.schedulers")
-        if ":" in policy or policy in known:
-            return policy
-        hint = did_you_mean(policy, known)
-        message = f"unknown scheduler {policy}{hint} {known_words(known)}, or module:Class"
-        raise findings_error([Finding((), message)])
+    @model_validator(mode="after")
+    def _can_be_made(self) -> Self:
+        try:
+            make_scheduler(self.policy, self.options)
+        except PluginError as error:
+            raise findings_error([Finding((), str(error))]) from None
+        return self
 
     @property
     def options(self) -> dict[str, Any]:
@@ -109,7 +109,8 @@ class Scenario(_Part):
     window_ns: PositiveDuration | None = Field(
         default=None,
         alias="window",
-        description="Width of the time windows in the result's tables; left out: duration / 100.",
+        description="Width of the time windows in the result's tables; left out: a round width that gives "
+        "about a hundred.",
     )
     machine: Machine = Field(
         default_factory=Machine, description="The simulated computer; left out: one CPU and 4GiB."
@@ -128,7 +129,7 @@ class Scenario(_Part):
     @property
     def table_window_ns(self) -> int:
         """Width of the time windows of the result's tables."""
-        return self.window_ns or max(1, self.duration_ns // 100)
+        return self.window_ns or round_up(max(1, self.duration_ns // ABOUT_WINDOWS))
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
@@ -187,6 +188,12 @@ class Scenario(_Part):
                 message = f"{threshold.job} has no deadline to miss; give it `deadline`"
                 findings.append(Finding(("thresholds", index), message))
         return findings
+
+
+def round_up(duration_ns: int) -> int:
+    """Return the smallest of 1, 2, 5, 10, 20, 50 ... that is not less."""
+    decade: int = 10 ** (len(str(duration_ns)) - 1)
+    return next(step * decade for step in (1, 2, 5, 10) if step * decade >= duration_ns)
 
 
 def unknown_jobs(

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from simulator import span
 from simulator.errors import InvariantError
-from simulator.ideal import fluid_rates
+from simulator.fluid import advance_fluid, settle_fluid, share_out
 from simulator.tables import NOBODY
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
     from simulator.compiled import State
     from simulator.schedulers.base import Scheduler
@@ -30,33 +29,39 @@ def cpu_ns_by_now(state: State) -> Int64s:
 
 def entitled_ns_by_now(state: State) -> Float64s:
     """float64[capacity]: CPU time that the fluid ideal has given each process so far."""
-    now = int(state.totals.now_ns[0])
-    due = span.service_ns(state.cpus, state.totals, now) - state.totals.rates_since_ns[0]
+    service = service_by_now(state)
+    advance_fluid(state.processes, state.totals, service)
+    due = service - state.totals.fluid_at_ns[0]
     entitled: Float64s = state.processes.entitled_ns + state.processes.rate * due
     return entitled
 
 
-def renew_rates(state: State, tickets: Float64s, runnable: NDArray[np.bool_]) -> None:
-    """Settle entitlements up to now, then share what is to come among the runnable set as it now is.
+def renew_fluid(state: State, demands: Iterable[tuple[int, int]]) -> None:
+    """Tell the fluid ideal of new demands, and of tickets that have changed.
 
-    Entitlement is counted in CPU time delivered, not in time passed: time lost to switching is owed to
-    nobody, and over all processes entitlement and receipt sum to the same.
+    Args:
+        state: the kernel's tables.
+        demands: pid and CPU time in nanoseconds of each new demand.
     """
-    state.processes.entitled_ns[:] = entitled_ns_by_now(state)
-    now = int(state.totals.now_ns[0])
-    state.totals.rates_since_ns[0] = span.service_ns(state.cpus, state.totals, now)
-    state.processes.rate[:] = 0.0
-    who = runnable.nonzero()[0]
-    state.processes.rate[who] = fluid_rates(tickets[who], len(state.cpus.pid))
+    service = service_by_now(state)
+    advance_fluid(state.processes, state.totals, service)
+    settle_fluid(state.processes, state.totals, float(service))
+    for pid, cpu_ns in demands:
+        state.processes.owed_ns[pid] += cpu_ns
+    share_out(state.processes, state.totals)
 
 
-def close(policy: Scheduler, state: State, count: int) -> None:
+def service_by_now(state: State) -> int:
+    """CPU time delivered so far by all CPUs, runs in progress included."""
+    return span.service_ns(state.cpus, state.totals, int(state.totals.now_ns[0]))
+
+
+def close(policy: Scheduler, state: State) -> None:
     """Book all that is in progress, and check.
 
     Args:
         policy: is charged for what runs.
         state: the kernel's tables.
-        count: number of pids in use.
 
     Raises:
         InvariantError: time was lost or counted twice.
@@ -70,13 +75,12 @@ def close(policy: Scheduler, state: State, count: int) -> None:
         else:
             span.book_run(processes, cpus, totals, cpu, now)
             span.put_back(policy, processes, cpus, totals, state.slices, cpu, now)
-    for pid in range(count):
+    for pid in range(totals.processes[0]):
         if processes.queued[pid]:
             processes.wait_ns[pid] += now - processes.ready_since_ns[pid]
             processes.ready_since_ns[pid] = now
             span.note_lag(processes, totals, pid, int(totals.delivered_ns[0]), processes.cpu_ns[pid])
-    processes.entitled_ns[:] = entitled_ns_by_now(state)
-    totals.rates_since_ns[0] = totals.delivered_ns[0]
+    renew_fluid(state, [])
     check(state, now)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from simulator import books, span
 from simulator.clock import Clock, Demand
 from simulator.compiled import State, compiled_span, interpreted_span
 from simulator.errors import TimeshareError
-from simulator.tables import NEVER, NOBODY, Slices, Totals, cpu_table, grown, new_table, process_table
+from simulator.tables import FAR, NEVER, NOBODY, Slices, Totals, cpu_table, grown, new_table, process_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy as np
 
     from simulator.schedulers.base import Scheduler
     from simulator.tables import Table
@@ -66,9 +66,10 @@ class Dispatcher:
             process_table(FIRST_CAPACITY), cpu_table(cpus), new_table(Totals, 1), new_table(Slices, 0)
         )
         self.state.totals.context_switch_ns[0] = context_switch_ns
+        self.state.totals.cpus[0] = cpus
+        self.state.totals.fluid_next_ns[0] = FAR
         self._new_slice_buffer()
         self.finished_slices: list[Table] = []
-        self.tickets: list[int] = []
         self.clock = Clock(self.advance)
         self.each_window: Callable[[int], None] = lambda _now: None
         self.window_ns = NEVER
@@ -78,7 +79,8 @@ class Dispatcher:
         self._failures: dict[int, Exception] = {}
         self._undecided: list[int] = []
         self._retunes: dict[int, int] = {}
-        self._rates_stale = False
+        self._new_demands: list[tuple[int, int]] = []
+        self._fluid_stale = False
         self._quantum_ns = quantum_ns
         self._compiled = engine == "compiled"
         self._may_compile = engine == "auto" and policy.compilable
@@ -86,12 +88,13 @@ class Dispatcher:
 
     def admit(self, tickets: int) -> int:
         """Give a new process its pid."""
-        pid = len(self.tickets)
+        pid = len(self._runnable)
         if pid == len(self.state.process_table):
             self.state.process_table = grown(self.state.process_table, 2 * pid)
             self.state.bind()
             self.policy.grow(2 * pid)
-        self.tickets.append(tickets)
+        self.state.totals.processes[0] = pid + 1
+        self.state.processes.tickets[pid] = tickets
         self._runnable.append(False)
         self.policy.retune(pid, tickets)
         return pid
@@ -117,16 +120,17 @@ class Dispatcher:
         if failure is not None:
             self._failures[pid] = failure
         self.state.processes.demand_ns[pid] = cpu_ns
+        self._new_demands.append((pid, cpu_ns))
+        self._fluid_stale = True
         if not self._runnable[pid]:
             self._runnable[pid] = True
             self._enter(pid)
-            self._rates_stale = True
         return event
 
     def set_tickets(self, pid: int, tickets: int) -> None:
         """Change a process's tickets; the policy hears of it at the end of a running process's slice."""
-        self.tickets[pid] = tickets
-        self._rates_stale = True
+        self.state.processes.tickets[pid] = tickets
+        self._fluid_stale = True
         if self.is_running(pid):
             self._retunes[pid] = tickets
         elif self.state.processes.queued[pid]:
@@ -148,8 +152,8 @@ class Dispatcher:
         if horizon <= totals.now_ns[0]:
             return
         self._decide()
-        if self._rates_stale:
-            self._renew_rates()
+        if self._fluid_stale:
+            self._renew_fluid()
         reached = span.REACHED
         while reached != span.COMPLETED and totals.now_ns[0] < horizon:
             limit = min(horizon, self._next_window_ns, *self._slice_ends_awaited())
@@ -170,7 +174,8 @@ class Dispatcher:
             InvariantError: time was lost or counted twice.
         """
         self._decide()
-        books.close(self.policy, self.state, len(self.tickets))
+        self._renew_fluid()
+        books.close(self.policy, self.state)
         self._empty_slice_buffer()
 
     def _run_span(self, limit: int) -> int:
@@ -189,9 +194,9 @@ class Dispatcher:
             elif reached == span.WRONG_PICK:
                 wrong = self.state.totals.wrong_pid[0]
                 raise PolicyError(
-                    f"scheduler '{self.policy.name}': pick() returned {wrong}, which is no process that waits "
-                    "for a CPU; it must return a pid that entered or was charged, and has neither left nor been "
-                    "picked since"
+                    f"scheduler '{self.policy.name}': pick() returned {wrong}, which is no process that "
+                    "waits for a CPU; it must return a pid that entered or was charged, and has neither left "
+                    "nor been picked since"
                 )
             else:
                 return reached
@@ -220,7 +225,6 @@ class Dispatcher:
                 processes.queued[pid] = 0
                 totals.queued[0] -= 1
                 self._runnable[pid] = False
-                self._rates_stale = True
                 self.policy.leave(pid)
         self._undecided.clear()
         if self._retunes:
@@ -256,9 +260,10 @@ class Dispatcher:
             else:
                 self.policy.retune(pid, tickets)
 
-    def _renew_rates(self) -> None:
-        books.renew_rates(self.state, np.array(self.tickets, float), np.array(self._runnable, bool))
-        self._rates_stale = False
+    def _renew_fluid(self) -> None:
+        books.renew_fluid(self.state, self._new_demands)
+        self._new_demands.clear()
+        self._fluid_stale = False
 
     def _new_slice_buffer(self) -> None:
         room = 2 * len(self.state.cpus.pid)

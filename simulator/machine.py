@@ -109,7 +109,7 @@ class Machine:
         """
         if tickets < 0:
             raise ValueError(f"tickets are never negative: {tickets}")
-        before = self.dispatcher.tickets[process.pid]
+        before = int(self.dispatcher.state.processes.tickets[process.pid])
         self.dispatcher.set_tickets(process.pid, tickets)
         self._tell(process, "tickets", f"tickets {before} -> {tickets}")
 

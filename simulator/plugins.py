@@ -47,8 +47,7 @@ def find(group: str, name: str) -> Any:  # noqa: ANN401 - a plug-in can be any o
                 raise PluginError(f"{what} '{name}' cannot be loaded: {error}") from error
     known = installed(group)
     near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    hint = f"; did you mean {near[0]}?" if near else ""
     raise PluginError(
-        f"there is no {what} '{name}': {hint}known are {', '.join(known)}, "
-        "or name your own as module:attribute"
+        f"unknown {what} {name}{hint} (known: {', '.join(known)}; or your own as module:attribute)"
     )

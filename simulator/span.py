@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.fluid import advance_fluid
 from simulator.tables import NEVER, NOBODY
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def service_ns(cpus: Cpus, totals: Totals, now: int) -> int:
 
 def note_lag(processes: Processes, totals: Totals, pid: int, service: int, received: int) -> None:
     """Keep the extremes of a process's lag: what it was entitled to less what it received."""
-    due = service - totals.rates_since_ns[0]
+    advance_fluid(processes, totals, service)
+    due = service - totals.fluid_at_ns[0]
     lag = processes.entitled_ns[pid] + processes.rate[pid] * due - received
     if lag > processes.lag_max_ns[pid]:
         processes.lag_max_ns[pid] = lag

@@ -20,6 +20,9 @@ Table = NDArray[Any]
 NEVER = np.iinfo(np.int64).max
 """A time that does not come."""
 
+FAR = 1e300
+"""An amount of service that is never delivered."""
+
 NOBODY = -1
 """The pid where there is no process."""
 
@@ -37,8 +40,10 @@ class Processes(NamedTuple):
         switches_in: dispatches that needed a context switch.
         preemptions: times another process took its CPU while it wanted to go on.
         queued: 1 while the policy may pick it: runnable and on no CPU.
-        rate: its share in the fluid ideal of the CPU time delivered, while the runnable set stays as it is.
-        entitled_ns: what the fluid ideal gave it up to the last change of the runnable set.
+        tickets: its tickets as they are now.
+        owed_ns: demand that the fluid ideal has yet to serve, when it was last settled.
+        rate: its part in the fluid ideal of the CPU time delivered since then.
+        entitled_ns: what the fluid ideal had given it then.
         lag_max_ns: the most by which it was behind the ideal.
         lag_min_ns: the most by which it was ahead, <= 0.
     """
@@ -52,6 +57,8 @@ class Processes(NamedTuple):
     switches_in: Int64s
     preemptions: Int64s
     queued: Int64s
+    tickets: Int64s
+    owed_ns: Float64s
     rate: Float64s
     entitled_ns: Float64s
     lag_max_ns: Float64s
@@ -97,7 +104,10 @@ class Totals(NamedTuple):
         queued: processes that wait for a CPU.
         quanta: slices that have ended.
         delivered_ns: CPU time delivered in all, booked runs only.
-        rates_since_ns: the CPU time delivered when the runnable set last changed.
+        processes: pids in use.
+        cpus: number of CPUs.
+        fluid_at_ns: the CPU time delivered when the fluid ideal was last settled.
+        fluid_next_ns: the CPU time delivered at which the fluid ideal meets its next demand.
         slices: rows in use in the buffer of slices.
         wrong_pid: the process that the policy named although it is not waiting for a CPU.
     """
@@ -107,7 +117,10 @@ class Totals(NamedTuple):
     queued: Int64s
     quanta: Int64s
     delivered_ns: Int64s
-    rates_since_ns: Int64s
+    processes: Int64s
+    cpus: Int64s
+    fluid_at_ns: Float64s
+    fluid_next_ns: Float64s
     slices: Int64s
     wrong_pid: Int64s
 

@@ -23,8 +23,11 @@ def list_what(*, what: str, as_json: bool, quiet: bool) -> int:
     rows = LISTS[what]()
     terminal = Terminal(as_json, quiet)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in rows[0] if rows else []:
-        table.add_column(heading, overflow="fold", no_wrap=heading == "name")
+    headings = list(rows[0]) if rows else []
+    for heading in headings:
+        # The last column, the longest text, is the one to be cut where the terminal is narrow.
+        needed = max(len(row[heading]) for row in rows) if heading != headings[-1] else None
+        table.add_column(heading, overflow="ellipsis", no_wrap=True, min_width=needed)
     for row in rows:
         table.add_row(*row.values())
     if not as_json:
@@ -74,7 +77,7 @@ def _models() -> Rows:
                 "CPU time": duration(sum(profile.ops.cpu_ns) / 1e9),
                 "peak": size(profile.peak_bytes),
                 "weights": size(profile.weights_bytes),
-                "model": profile.description,
+                "model": profile.description.partition(":")[0],
             }
         )
     return rows

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 NANOSECONDS = 1_000_000_000
 
 
-def camera_times(
-    fps: float, *, start_ns: int, jitter_ns: int, random: np.random.Generator
-) -> Iterator[int]:
+def camera_times(fps: float, *, start_ns: int, jitter_ns: int, random: np.random.Generator) -> Iterator[int]:
     """Yield when each frame arrives, in nanoseconds: a fixed rate, each frame late by its own jitter.
 
     Args:

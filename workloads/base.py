@@ -67,7 +67,9 @@ def make_workload(name: str, context: Context, options: dict[str, Any]) -> Workl
     try:
         workload = factory(context, **options)
     except TypeError as error:
-        raise PluginError(f"job '{context.job}': workload '{name}' does not accept its options: {error}") from error
+        raise PluginError(
+            f"job '{context.job}': workload '{name}' does not accept its options: {error}"
+        ) from error
     if not isinstance(workload, Workload):
         raise PluginError(
             f"job '{context.job}': workload '{name}' returned {type(workload).__name__}; it must return a "

@@ -154,8 +154,8 @@ def test_the_good_file_loads() -> None:
         ),
         (
             "{workload: cpu-bound}",
-            "{workload: 'a:b', deadline: 5s}",
-            "14:28: jobs.batch.deadline",
+            "{workload: 'workloads.synthetic:cpu_bound', deadline: 5s}",
+            "14:54: jobs.batch.deadline",
             "a deadline is for requests, and this job has none; give it `arrivals`",
         ),
         ("{workload: cpu-bound}", "fast", "14:10: jobs.batch", "fast is not a job; write a mapping with"),

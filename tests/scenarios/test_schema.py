@@ -62,7 +62,10 @@ _jobs = st.one_of(
         {"workload": st.just("interactive"), "compute": _duration, "sleep": _duration}, optional=_common
     ),
     st.fixed_dictionaries(
-        {"workload": st.just("my_code.programs:spin"), "options": st.just({"depth": [1, {"a": None}]})},
+        {
+            "workload": st.just("workloads.synthetic:cpu_bound"),
+            "options": st.just({"depth": [1, {"a": None}]}),
+        },
         optional=_common | {"arrivals": _arrivals},
     ),
 )
@@ -72,7 +75,13 @@ contents = st.fixed_dictionaries(
     {
         "name": st.just("invented"),
         "duration": st.just("2h"),
-        "scheduler": st.sampled_from(["stride", {"policy": "lottery"}, {"policy": "mine:Policy", "hz": 250}]),
+        "scheduler": st.sampled_from(
+            [
+                "stride",
+                {"policy": "lottery"},
+                {"policy": "simulator.schedulers.stride:Stride", "initial_pass": "zero"},
+            ]
+        ),
         "jobs": st.dictionaries(
             st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,8}", fullmatch=True), _jobs, min_size=1
         ),
@@ -106,7 +115,7 @@ def test_each_workload_has_its_own_options() -> None:
     scenario = parse_scenario(
         BOX.replace(
             "  batch:", "  desk: {workload: interactive, compute: 5ms, sleep: 20ms}\n  batch:"
-        ).replace("{workload: cpu-bound}", "{workload: 'my.code:spin', options: {depth: 3}}")
+        ).replace("{workload: cpu-bound}", "{workload: 'workloads.synthetic:cpu_bound', options: {depth: 3}}")
     )
     gate, desk, batch = scenario.jobs.values()
     assert isinstance(gate, VisionJob)
@@ -121,8 +130,13 @@ def test_each_workload_has_its_own_options() -> None:
 def test_a_scheduler_is_a_name_or_a_mapping_with_options() -> None:
     """Options are handed on as they stand; the policy itself checks them."""
     assert parse_scenario(BOX).scheduler.options == {}
-    scheduler = parse_scenario(BOX.replace("stride", "{policy: 'mine:Policy', hz: 250}", 1)).scheduler
-    assert (scheduler.policy, scheduler.options) == ("mine:Policy", {"hz": 250})
+    scheduler = parse_scenario(
+        BOX.replace("stride", "{policy: 'simulator.schedulers.stride:Stride', initial_pass: zero}", 1)
+    ).scheduler
+    assert (scheduler.policy, scheduler.options) == (
+        "simulator.schedulers.stride:Stride",
+        {"initial_pass": "zero"},
+    )
 
 
 @pytest.mark.parametrize(

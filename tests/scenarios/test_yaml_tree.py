@@ -80,7 +80,7 @@ def test_aliases_cannot_unfold_without_bound() -> None:
 def test_aliases_repeat_a_value() -> None:
     """Anchors are a plain way to say the same twice."""
     text = BOX.replace("arrivals: {", "arrivals: &cam {").replace(
-        "{workload: cpu-bound}", "{workload: vision, profile: x, arrivals: *cam}"
+        "{workload: cpu-bound}", "{workload: vision, profile: resnet18, arrivals: *cam}"
     )
     jobs = parse_scenario(text).jobs
     assert jobs["batch"].arrivals == jobs["gate"].arrivals
