@@ -143,9 +143,10 @@ def _disagreement(sum_ns: int, plain_ns: int) -> tuple[str, ...]:
     """A note where the times do not add up to what one inference takes without the clock."""
     if abs(sum_ns - plain_ns) <= TOLERANCE * plain_ns:
         return ()
-    note = f"The times sum to {sum_ns / plain_ns:.2f} of one inference's plain CPU time. The more of an inference "
-    note += (
-        "is Python, and the busier the machine, the less certain its times: record again on an idle machine."
+    note = (
+        f"The times sum to {sum_ns / plain_ns:.2f} of one inference's plain CPU time. The more of an "
+        "inference is Python, and the busier the machine, the less certain its times: record again on an "
+        "idle machine."
     )
     return (note,)
 
