@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SCENARIO ?= camera-box
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check bench docs clean
+.PHONY: help run test slow check bench readme clean
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ bench: .venv/test.stamp ## Measure what the documentation claims
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/quanta.py
 	$(BIN)/python benchmarks/recording.py
+
+readme: .venv/test.stamp ## Write the README's outputs and picture anew
+	$(BIN)/python docs/readme.py
 
 clean: ## Remove the environment and all caches
 	rm -rf .venv build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

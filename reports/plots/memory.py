@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
+from numpy.typing import NDArray
 
 from reports import units
 from reports.plots import style
@@ -80,7 +81,9 @@ def _draw_machine(ax: Axes, result: Result, edges: Floats, resident: Floats, fai
         if held[-1] > 0:
             middles.append(float(top[-1] - held[-1] / 2) / unit)
             names.append(job)
-    limit = highest * (1.16 if len(failed) else 1.06) / unit
+        elif held.max(initial=0.0) > 0:
+            _name_inside(ax, job, edges / length, (top - held / 2) / unit, held > 0)
+    limit = highest * 1.16 / unit
     ax.set(xlim=(0, edges[-1] / length), ylim=(0, limit), ylabel=f"memory held ({symbol})")
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     gap = _LABEL_IN / _MACHINE_IN * limit * 1.12
@@ -97,17 +100,32 @@ def _draw_machine(ax: Axes, result: Result, edges: Floats, resident: Floats, fai
         )
     if box:
         ax.axhline(box / unit, color=style.INK, linewidth=1.0)
+        # At the end of the line where fewer marks of failures stand.
+        at_right = len(failed) > 0 and float(failed["time_s"].mean()) < edges[-1] / 2
         ax.annotate(
             f"size of the box, {units.size(box)}",
-            xy=(0, box / unit),
+            xy=(1 if at_right else 0, box / unit),
             xycoords=ax.get_yaxis_transform(),
-            xytext=(4, -3),
+            xytext=(-4 if at_right else 4, 4),
             textcoords="offset points",
-            va="top",
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+            ha="right" if at_right else "left",
+            va="bottom",
         )
     _mark_failures(ax, failed, float(edges[-1]), (box or highest) / unit, length)
     style.grid(ax)
+
+
+def _name_inside(ax: Axes, job: str, edges: Floats, middle: Floats, alive: NDArray[np.bool_]) -> None:
+    """Name the layer of a job that ended before the run did in the middle of its time."""
+    windows = np.flatnonzero(alive)
+    window = int(windows[len(windows) // 2])
+    ax.annotate(
+        style.short(job),
+        xy=((edges[window] + edges[window + 1]) / 2, middle[window]),
+        ha="center",
+        va="center",
+        bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
+    )
 
 
 def _mark_failures(ax: Axes, failed: pd.DataFrame, end_s: float, y: float, length: float) -> None:
@@ -161,6 +179,8 @@ def _draw_jobs(
     """Draw each job's memory held, heap and heap peak in a panel of its own scale."""
     colours = style.colours(result)
     length, _ = style.time_axis(float(edges[-1]))
+    # A process may come and go between two samples; what it held at most is on record all the same.
+    most = result.table("processes").groupby("job")["peak_resident_bytes"].max()
     unit, symbol = units.size_unit(max(float(held.max(initial=1.0)) for held in series))
     for index, (job, ax) in enumerate(zip(result.job_names, panels, strict=True)):
         resident, heap, peak = (held[index] / unit for held in series)
@@ -177,8 +197,10 @@ def _draw_jobs(
         if panels[0].get_position().x0 == ax.get_position().x0:
             ax.set_ylabel(symbol)
         style.grid(ax)
-        held = f"at most {units.size(float(resident.max()) * unit)}"
-        style.panel_title(ax, job, [held if highest else "held no memory"], colours[job])
+        peak_bytes = float(most.get(job, 0.0))
+        style.panel_title(
+            ax, job, [f"at most {units.size(peak_bytes)}" if peak_bytes else "held no memory"], colours[job]
+        )
 
 
 def _finding(result: Result, resident: Floats, failed: pd.DataFrame) -> str:
