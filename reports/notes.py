@@ -82,10 +82,9 @@ def _thin_evidence(jobs: pd.DataFrame) -> Iterator[str]:
             f"Too few requests for a firm p99 latency of {of}: it takes {needed} by MLPerf's rule, "
             f"and {'the fewest' if len(thin) > 1 else 'there'} were {fewest}."
         )
-    for job, count in jobs["unfinished"].items():
-        if count:
-            were = "was" if count == 1 else "were"
-            yield f"{count:g} of {job}'s requests {were} unfinished at the end and not in its latency."
+    left = [f"{count:g} of {job}'s" for job, count in jobs["unfinished"].items() if count]
+    if left:
+        yield f"Unfinished at the end, and so in no latency: {_listed(left)} requests."
 
 
 def _listed(names: list[str]) -> str:

@@ -247,3 +247,46 @@ def test_a_model_of_ones_own_that_raises_is_one_clear_error(timeshare, tmp_path)
     assert "mine:model" in done.stderr
     assert "no such backbone" in done.stderr
     assert not (tmp_path / "p.json.gz").exists()
+
+
+TINY_MODEL = """
+import torch
+
+def model():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()), torch.rand(1, 3, 32, 32)
+"""
+
+
+def test_a_model_of_ones_own_is_recorded_when_a_scenario_first_names_it(timeshare, tmp_path):
+    """`model: module:callable` records, keeps the profile, and does not record again."""
+    pytest.importorskip("torch")
+    (tmp_path / "mine.py").write_text(TINY_MODEL)
+    (tmp_path / "own.yaml").write_text(
+        SCENARIO.replace("b: {workload: cpu-bound,", "b: {workload: vision, model: 'mine:model',")
+    )
+    kept = {"TIMESHARE_PROFILES": str(tmp_path / "profiles")}
+    done = timeshare("run", "own.yaml", "--json", **kept)
+    assert done.returncode == 0, done.stderr
+    jobs = {job["job"]: job for job in json.loads(done.stdout)["jobs"]}
+    assert jobs["b"]["finished"] > 100
+    profile = tmp_path / "profiles/mine.model.json.gz"
+    first = profile.stat().st_mtime_ns
+    assert timeshare("run", "own.yaml", "--quiet", **kept).returncode == 0
+    assert profile.stat().st_mtime_ns == first
+
+
+def test_profile_records_and_says_what_is_dear(timeshare, tmp_path):
+    """A table for people, JSON for programs, and a file that scenarios can use."""
+    pytest.importorskip("torch")
+    (tmp_path / "mine.py").write_text(TINY_MODEL)
+    done = timeshare("profile", "mine:model", "--out", "mine.json.gz", "--json", "--runs", "3")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["model"], said["input_shape"], said["weights"]) == ("model", [1, 3, 32, 32], "random")
+    assert said["peak_bytes"] > 0
+    assert "aten::conv2d" in done.stderr
+    (tmp_path / "own.yaml").write_text(
+        SCENARIO.replace("b: {workload: cpu-bound,", "b: {workload: vision, profile: mine.json.gz,")
+    )
+    assert timeshare("run", "own.yaml", "--quiet").returncode == 0

@@ -196,7 +196,7 @@ def changed(**changes: object) -> bytes:
             del place[name]
         else:
             place[name] = value
-    return gzip.compress(json.dumps(plain).encode())
+    return gzip.compress(json.dumps(plain).encode(), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -206,9 +206,9 @@ def changed(**changes: object) -> bytes:
         (b"PK\x03\x04 something else", "not gzip-compressed"),
         (encode(SMALL)[:-30], "ends too early"),
         (encode(SMALL)[:-8] + bytes(8), "checksum"),
-        (gzip.compress(b"{"), "not a sound profile"),
-        (gzip.compress(b"\xff\xfe\x00"), "not a sound profile"),
-        (gzip.compress(b"[]"), "lacks the mark"),
+        (gzip.compress(b"{", mtime=0), "not a sound profile"),
+        (gzip.compress(b"\xff\xfe\x00", mtime=0), "not a sound profile"),
+        (gzip.compress(b"[]", mtime=0), "lacks the mark"),
         (changed(format="chrome-trace"), "lacks the mark"),
         (changed(version=2), r"version 2; this timeshare knows up to version 1\. Upgrade timeshare"),
         (changed(version="1"), "version must be a whole number"),
