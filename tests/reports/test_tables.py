@@ -93,7 +93,7 @@ def test_thin_evidence_and_models_are_admitted(three_jobs, open_result):
     """A p99 of four requests, requests left over and a modelled job are each told."""
     notes = " ".join(summary(open_result(three_jobs))["notes"])
     assert "p99 latency of gate: it takes 662" in notes
-    assert "2 of gate's requests were unfinished" in notes
+    assert "in no latency: 2 of gate's requests" in notes
     assert "What batch cost is modelled" in notes
 
 
