@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.schedulers.registry import make_scheduler, scheduler_names
@@ -64,9 +65,8 @@ def machine_of(scheduler: str, jobs: int) -> Machine:
     def endless(system: SystemCalls) -> Generator[simpy.Event, Any, None]:
         yield system.compute(1 << 60)
 
-    machine = Machine(
-        make_scheduler(scheduler, {}), memory_bytes=1 << 40, quantum_ns=QUANTUM_NS, engine="compiled"
-    )
+    hardware = Hardware(quantum_ns=QUANTUM_NS)
+    machine = Machine(make_scheduler(scheduler, {}), hardware, memory_bytes=1 << 40, engine="compiled")
     for job in range(jobs):
         machine.spawn(str(job), endless, tickets=job + 1, layout=Layout(4096, 4096, 4096))
     return machine

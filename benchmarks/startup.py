@@ -39,7 +39,7 @@ def wall_s(arguments: list[str], directory: Path) -> float:
     """Return the wall time of one run of the command line."""
     begun = time.perf_counter()
     subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "timeshare", *arguments], cwd=directory, stdout=subprocess.DEVNULL, check=True
+        [sys.executable, "-m", "timeshare", *arguments], cwd=directory, capture_output=True, check=True
     )
     return time.perf_counter() - begun
 

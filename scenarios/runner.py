@@ -12,6 +12,7 @@ from scenarios.frames import all_tables
 from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
 from scenarios.result import Output
 from simulator import channels
+from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.schedulers.registry import make_scheduler
@@ -63,10 +64,8 @@ class Simulation:
         spec = scenario.machine
         self.machine = Machine(
             make_scheduler(self.policy, scenario.scheduler.options if own else {}),
+            Hardware(spec.cpus, spec.quantum_ns, spec.context_switch_ns),
             memory_bytes=spec.memory.size_bytes,
-            cpus=spec.cpus,
-            quantum_ns=spec.quantum_ns,
-            context_switch_ns=spec.context_switch_ns,
             seed=scenario.seed,
             replication=replication,
             engine=engine,

@@ -85,14 +85,15 @@ def close(policy: Scheduler, state: State) -> None:
 
 
 def check(state: State, now: int) -> None:
-    """Hold the books against the clock: busy + switching + idle = elapsed on every CPU.
+    """Hold the books against the clock: busy + overheads + idle = elapsed on every CPU.
 
     Raises:
         InvariantError: they do not balance.
     """
     cpus = state.cpus
     for cpu in range(len(cpus.pid)):
-        booked = cpus.busy_ns[cpu] + cpus.switching_ns[cpu] + cpus.idle_ns[cpu]
+        overhead = cpus.switching_ns[cpu] + cpus.migrating_ns[cpu] + cpus.ticking_ns[cpu]
+        booked = cpus.busy_ns[cpu] + overhead + cpus.idle_ns[cpu]
         if booked != now:
             raise InvariantError(f"CPU {cpu}: {booked} ns are booked, but {now} ns have passed")
     received, busy = int(state.processes.cpu_ns.sum()), int(cpus.busy_ns.sum())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator import span
 from simulator.errors import TimeshareError
-from simulator.schedulers.base import process_columns, shared_columns
+from simulator.schedulers.base import PerCpu, PerProcess, Shared, columns_of_policy
 from simulator.tables import Cpus, Processes, Slices, Totals, columns_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Span = Callable[["State", int], int]
 
-RULES = ("pick", "charge", "slice_ns")
+RULES = ("pick", "charge", "slice_ns", "tick")
 """The policy's methods that the span calls."""
 
 
@@ -107,7 +107,8 @@ def compiled_span(policy: Scheduler) -> Span:
     def run(state: State, horizon: int) -> int:
         tables = (state.process_table, state.cpu_table, state.total_table, state.slice_table)
         try:
-            return int(entry(policy.process_table, policy.shared_table, policy.draws, *tables, horizon))
+            own = (policy.process_table, policy.cpu_table, policy.shared_table, policy.draws)
+            return int(entry(*own, *tables, horizon))
         except NumbaError as error:
             raise CompileError(
                 f"scheduler '{policy.name}' says compilable = True, but its methods cannot be compiled: "
@@ -117,11 +118,19 @@ def compiled_span(policy: Scheduler) -> Span:
     return run
 
 
-def _entry(
-    columns: Any, numbers: Any, draws: Any, processes: Any, cpus: Any, totals: Any, slices: Any, horizon: int
+def _entry(  # noqa: PLR0913, PLR0917 - machine code is handed arrays, not objects
+    columns: Any,
+    per_cpu: Any,
+    numbers: Any,
+    draws: Any,
+    processes: Any,
+    cpus: Any,
+    totals: Any,
+    slices: Any,
+    horizon: int,
 ) -> Any:
     return run_span(  # type: ignore[name-defined] # noqa: F821 - this and the views are bound when compiled
-        policy_view(columns, numbers, draws),  # type: ignore[name-defined] # noqa: F821
+        policy_view(columns, per_cpu, numbers, draws),  # type: ignore[name-defined] # noqa: F821
         process_view(processes),  # type: ignore[name-defined] # noqa: F821
         cpu_view(cpus),  # type: ignore[name-defined] # noqa: F821
         total_view(totals),  # type: ignore[name-defined] # noqa: F821
@@ -162,7 +171,7 @@ def _clone(function: Any, names: dict[str, Any]) -> Any:
 
 
 def _fields(policy: Scheduler) -> list[str]:
-    return [*process_columns(type(policy)), *shared_columns(type(policy))]
+    return [name for kind in (PerProcess, PerCpu, Shared) for name in columns_of_policy(type(policy), kind)]
 
 
 def _constants(policy: Scheduler) -> dict[str, int]:
@@ -171,14 +180,15 @@ def _constants(policy: Scheduler) -> dict[str, int]:
 
 def _policy_view(policy: Scheduler) -> Any:
     """Return a function from the policy's tables to what its compiled methods see as `self`."""
-    columns = process_columns(type(policy))
-    numbers = shared_columns(type(policy))
     constants = _constants(policy)
-    state = namedtuple("state", [*columns, *numbers, "draws", *constants])  # type: ignore[misc] # noqa: PYI024 - the fields are known only here
-    arguments = [f"columns[{row}]" for row in range(len(columns))]
-    arguments += [f"numbers[{row}]" for row in range(len(numbers))]
+    state = namedtuple("state", [*_fields(policy), "draws", *constants])  # type: ignore[misc] # noqa: PYI024 - the fields are known only here
+    arguments = [
+        f"{table}[{row}]"
+        for table, kind in (("columns", PerProcess), ("per_cpu", PerCpu), ("numbers", Shared))
+        for row in range(len(columns_of_policy(type(policy), kind)))
+    ]
     arguments += ["draws", *(str(value) for value in constants.values())]
-    return _built("columns, numbers, draws", state, arguments)
+    return _built("columns, per_cpu, numbers, draws", state, arguments)
 
 
 def _column_view(kind: Any) -> Any:

@@ -8,6 +8,7 @@ from simulator import books, span
 from simulator.clock import Clock, Demand
 from simulator.compiled import State, compiled_span, interpreted_span
 from simulator.errors import TimeshareError
+from simulator.schedulers.base import Scheduler
 from simulator.tables import FAR, NEVER, NOBODY, Slices, Totals, cpu_table, grown, new_table, process_table
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from simulator.schedulers.base import Scheduler
+    from simulator.hardware import Hardware
     from simulator.tables import Table
 
 Engine = Literal["auto", "interpreted", "compiled"]
@@ -39,9 +40,7 @@ class Dispatcher:
 
     Args:
         policy: the scheduling policy, not yet attached.
-        cpus: number of CPUs, >= 1.
-        quantum_ns: timer quantum in nanoseconds, >= 1.
-        context_switch_ns: cost of giving a CPU to another process than its last.
+        hardware: the CPUs, their timer and their costs.
         draws: random stream for the policy's draws.
         engine: "interpreted", "compiled", or "auto": interpreted until compiling pays.
         slices: how many finished slices to keep for the record; None keeps all.
@@ -50,10 +49,8 @@ class Dispatcher:
     def __init__(
         self,
         policy: Scheduler,
+        hardware: Hardware,
         *,
-        cpus: int,
-        quantum_ns: int,
-        context_switch_ns: int,
         draws: np.random.Generator,
         engine: Engine = "auto",
         slices: int | None = 0,
@@ -61,12 +58,17 @@ class Dispatcher:
         self.policy = policy
         self._draws = draws
         self._slices_kept = NEVER if slices is None else slices
-        policy.attach(FIRST_CAPACITY, quantum_ns)
+        policy.attach(FIRST_CAPACITY, hardware.quantum_ns, hardware.cpus)
         self.state = State(
-            process_table(FIRST_CAPACITY), cpu_table(cpus), new_table(Totals, 1), new_table(Slices, 0)
+            process_table(FIRST_CAPACITY),
+            cpu_table(hardware.cpus),
+            new_table(Totals, 1),
+            new_table(Slices, 0),
         )
-        self.state.totals.context_switch_ns[0] = context_switch_ns
-        self.state.totals.cpus[0] = cpus
+        self.state.totals.context_switch_ns[0] = hardware.context_switch_ns
+        self.state.totals.migration_ns[0] = hardware.migration_ns
+        self.state.totals.tick_cost_ns[0] = hardware.tick_cost_ns
+        self.state.totals.cpus[0] = hardware.cpus
         self.state.totals.fluid_next_ns[0] = FAR
         self._new_slice_buffer()
         self.finished_slices: list[Table] = []
@@ -81,13 +83,23 @@ class Dispatcher:
         self._retunes: dict[int, int] = {}
         self._new_demands: list[tuple[int, int]] = []
         self._fluid_stale = False
-        self._quantum_ns = quantum_ns
+        self._quantum_ns = hardware.quantum_ns
         self._compiled = engine == "compiled"
         self._may_compile = engine == "auto" and policy.compilable
         self._span = compiled_span(policy) if self._compiled else interpreted_span(policy)
 
-    def admit(self, tickets: int) -> int:
-        """Give a new process its pid."""
+    def admit(self, tickets: int, affinity: int | None = None) -> int:
+        """Give a new process its pid.
+
+        Args:
+            tickets: its tickets, >= 0.
+            affinity: the CPUs it may run on, one bit each; None for all.
+
+        Raises:
+            PolicyError: the policy does not look at affinity.
+        """
+        if affinity is not None and not self.policy.honours_affinity:
+            raise PolicyError(f"scheduler '{self.policy.name}' cannot pin processes to CPUs")
         pid = len(self._runnable)
         if pid == len(self.state.process_table):
             self.state.process_table = grown(self.state.process_table, 2 * pid)
@@ -96,6 +108,8 @@ class Dispatcher:
         self.state.totals.processes[0] = pid + 1
         self.state.processes.tickets[pid] = tickets
         self._runnable.append(False)
+        self.state.processes.affinity[pid] = -1 if affinity is None else affinity
+        self.policy.affinity[pid] = self.state.processes.affinity[pid]
         self.policy.retune(pid, tickets)
         return pid
 
@@ -120,6 +134,7 @@ class Dispatcher:
         if failure is not None:
             self._failures[pid] = failure
         self.state.processes.demand_ns[pid] = cpu_ns
+        self.policy.left_ns[pid] = cpu_ns
         self._new_demands.append((pid, cpu_ns))
         self._fluid_stale = True
         if not self._runnable[pid]:
@@ -195,8 +210,8 @@ class Dispatcher:
                 wrong = self.state.totals.wrong_pid[0]
                 raise PolicyError(
                     f"scheduler '{self.policy.name}': pick() returned {wrong}, which is no process that "
-                    "waits for a CPU; it must return a pid that entered or was charged, and has neither left "
-                    "nor been picked since"
+                    "waits for this CPU; it must return a pid that entered or was charged, has neither left "
+                    "nor been picked since, and may run there"
                 )
             else:
                 return reached
@@ -213,12 +228,12 @@ class Dispatcher:
         """See which processes asked for more when their demand was met; the others are not runnable."""
         processes, cpus, totals = self.state.processes, self.state.cpus, self.state.totals
         now = int(totals.now_ns[0])
+        self.policy.now_ns[0] = now
         for cpu in self._undecided:
             pid = int(cpus.pid[cpu])
             more = processes.demand_ns[pid]
-            if more > 0 and cpus.slice_end_ns[cpu] > now:
-                cpus.run_start_ns[cpu] = now
-                cpus.run_end_ns[cpu] = now + min(int(more), int(cpus.slice_end_ns[cpu]) - now)
+            if more > 0 and not self._slice_is_over(cpu, now):
+                span.start_run(self.policy, processes, cpus, cpu, now)
                 continue
             span.put_back(self.policy, processes, cpus, totals, self.state.slices, cpu, now)
             if more == 0:
@@ -232,13 +247,42 @@ class Dispatcher:
         if span.slices_full(cpus, totals, self.state.slices):
             self._empty_slice_buffer()
 
+    def _slice_is_over(self, cpu: int, now: int) -> bool:
+        """Say whether the slice ends at the very instant at which the demand was met."""
+        cpus, tick_ns = self.state.cpus, int(self.policy.tick_ns[0])
+        if tick_ns == 0:
+            return bool(cpus.slice_end_ns[cpu] <= now)
+        return now % tick_ns == 0 and self.policy.tick(int(cpus.pid[cpu]), int(cpus.slice_ran_ns[cpu]))
+
     def _enter(self, pid: int) -> None:
         self.state.processes.queued[pid] = 1
         self.state.processes.ready_since_ns[pid] = self.clock.now_ns
         self.state.totals.queued[0] += 1
+        self.policy.now_ns[0] = self.clock.now_ns
         self.policy.enter(pid)
+        if type(self.policy).preempts is not Scheduler.preempts:
+            self._preempt(pid)
+
+    def _preempt(self, pid: int) -> None:
+        """Let a process that has just entered take a CPU at once where the policy says so."""
+        processes, cpus, totals = self.state.processes, self.state.cpus, self.state.totals
+        now = int(totals.now_ns[0])
+        running = [cpu for cpu, other in enumerate(cpus.pid.tolist()) if other != NOBODY]
+        for cpu in running:
+            if cpu not in self._undecided:
+                other, ran = int(cpus.pid[cpu]), max(now - int(cpus.run_start_ns[cpu]), 0)
+                self.policy.left_ns[other] = processes.demand_ns[other] - ran
+                self.policy.ran_ns[other] = cpus.slice_ran_ns[cpu] + ran
+        for cpu in running:
+            other = int(cpus.pid[cpu])
+            allowed = int(processes.affinity[pid]) >> cpu & 1
+            if cpu not in self._undecided and allowed and self.policy.preempts(pid, other):
+                span.book_run(processes, cpus, totals, cpu, now)
+                span.put_back(self.policy, processes, cpus, totals, self.state.slices, cpu, now)
+                return
 
     def _requeue(self, pid: int, tickets: int) -> None:
+        self.policy.now_ns[0] = self.clock.now_ns
         self.policy.leave(pid)
         self.policy.retune(pid, tickets)
         self.policy.enter(pid)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import simpy
 
     from simulator.dispatcher import Engine
+    from simulator.hardware import Hardware
     from simulator.memory.address_space import Layout
     from simulator.process import Program
     from simulator.schedulers.base import Scheduler
@@ -44,39 +45,28 @@ class Machine:
     Args:
         scheduler: the policy, freshly made.
         memory_bytes: physical memory.
-        cpus: number of CPUs.
-        quantum_ns: the timer's quantum.
-        context_switch_ns: cost of a context switch.
+        hardware: CPUs, their timer and their costs.
         seed: of all random streams.
         replication: which independent repetition.
         engine: how spans are run: "auto", "interpreted" or "compiled".
         slices: how many finished slices are kept on record; None for all.
-
-    Raises:
-        ValueError: a number of CPUs or a quantum below 1, or a negative cost.
     """
 
-    def __init__(  # noqa: PLR0913 - a machine has that many parts, all but two with a default
+    def __init__(
         self,
         scheduler: Scheduler,
+        hardware: Hardware,
         *,
         memory_bytes: int,
-        cpus: int = 1,
-        quantum_ns: int = 10_000_000,
-        context_switch_ns: int = 0,
         seed: int = 0,
         replication: int = 0,
         engine: Engine = "auto",
         slices: int | None = 0,
     ) -> None:
-        if cpus < 1 or quantum_ns < 1 or context_switch_ns < 0:
-            raise ValueError("a machine has CPUs >= 1, a quantum >= 1 ns and a context switch >= 0 ns")
         self.streams = Streams(seed, replication)
         self.dispatcher = Dispatcher(
             scheduler,
-            cpus=cpus,
-            quantum_ns=quantum_ns,
-            context_switch_ns=context_switch_ns,
+            hardware,
             draws=self.streams.named("scheduler"),
             engine=engine,
             slices=slices,
@@ -89,14 +79,21 @@ class Machine:
         self._progress: Callable[[int], None] = lambda _now: None
 
     def spawn(
-        self, name: str, program: Program, *, tickets: int, layout: Layout, start_ns: int = 0
+        self,
+        name: str,
+        program: Program,
+        *,
+        tickets: int,
+        layout: Layout,
+        start_ns: int = 0,
+        affinity: int | None = None,
     ) -> Process:
-        """Create a process that starts at `start_ns`.
+        """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
         Its address space is allocated when it starts; if memory has no room for it then, it is refused,
         which its exit record tells.
         """
-        process = Process(self.dispatcher.admit(tickets), name, start_ns)
+        process = Process(self.dispatcher.admit(tickets, affinity), name, start_ns)
         self.processes.append(process)
         self.clock.process(self._life(process, program, layout))
         return process

@@ -2,7 +2,8 @@
 
 Nothing but timers and ends of demands can happen inside a span, so it is one loop over arrays, with no
 event and no object per quantum. It is plain Python; `simulator.compiled` compiles the very same functions.
-`pick`, `charge` and `slice_ns` stand for the policy's methods: they are bound when a policy is installed.
+`pick`, `charge`, `slice_ns` and `tick` stand for the policy's methods: they are bound when a policy is
+installed.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ DRAWS_SPENT = 2
 SLICES_FULL = 3
 """The buffer of slices must be emptied."""
 WRONG_PICK = 4
-"""The policy picked a process that is not waiting for a CPU."""
+"""The policy picked a process that is not waiting for a CPU, or nobody although all CPUs are idle."""
 
 DRAW_RESERVE = 8
 """Draws that must be left before a pick: the most that one pick may use."""
 
 
-def pick(policy: Scheduler) -> int:
+def pick(policy: Scheduler, cpu: int) -> int:
     """Stand for the policy's `pick`."""
-    return policy.pick()
+    return policy.pick(cpu)
 
 
 def charge(policy: Scheduler, pid: int, ran_ns: int) -> None:
@@ -44,6 +45,11 @@ def charge(policy: Scheduler, pid: int, ran_ns: int) -> None:
 def slice_ns(policy: Scheduler, pid: int) -> int:
     """Stand for the policy's `slice_ns`."""
     return policy.slice_ns(pid)
+
+
+def tick(policy: Scheduler, pid: int, ran_ns: int) -> bool:
+    """Stand for the policy's `tick`."""
+    return policy.tick(pid, ran_ns)
 
 
 def service_ns(cpus: Cpus, totals: Totals, now: int) -> int:
@@ -67,10 +73,13 @@ def note_lag(processes: Processes, totals: Totals, pid: int, service: int, recei
 
 
 def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, cpu: int) -> bool:
-    """Give an idle CPU to the process that the policy picks; False if that process may not run."""
+    """Give an idle CPU to the process that the policy picks, if any; False if that process may not run."""
     now = totals.now_ns[0]
-    pid = pick(policy)
-    if pid < 0 or pid >= len(processes.queued) or processes.queued[pid] != 1:
+    pid = pick(policy, cpu)
+    if pid == NOBODY:
+        return True
+    allowed = 0 <= pid < len(processes.queued) and processes.queued[pid] == 1
+    if not allowed or (processes.affinity[pid] >> cpu) & 1 == 0:
         totals.wrong_pid[0] = pid
         return False
     processes.queued[pid] = 0
@@ -80,25 +89,63 @@ def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals
     note_lag(processes, totals, pid, service_ns(cpus, totals, now), processes.cpu_ns[pid])
 
     cpus.idle_ns[cpu] += now - cpus.free_since_ns[cpu]
-    start = now
+    start = now + get_ready(processes, cpus, totals, cpu, pid)
+    if processes.first_run_ns[pid] < 0:
+        processes.first_run_ns[pid] = start
+    cpus.pid[cpu] = pid
+    cpus.last_pid[cpu] = pid
+    cpus.slice_start_ns[cpu] = start
+    cpus.slice_ran_ns[cpu] = 0
+    length = NEVER if policy.tick_ns[0] > 0 else slice_ns(policy, pid)
+    cpus.slice_end_ns[cpu] = start + min(length, NEVER - start)
+    start_run(policy, processes, cpus, cpu, start)
+    return True
+
+
+def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: int) -> int:
+    """Book what comes before a process executes on a CPU (tick, switch, migration); return how long it is."""
+    tick_cost = cpus.tick_due_ns[cpu]
+    switch = 0
+    refill = 0
     last = cpus.last_pid[cpu]
     if last != pid:
         if last != NOBODY and processes.queued[last] == 1:
             processes.preemptions[last] += 1
-        start += totals.context_switch_ns[0]
-        cpus.switching_ns[cpu] += start - now
+        switch = totals.context_switch_ns[0]
         cpus.switches[cpu] += 1
         processes.switches_in[pid] += 1
-    if processes.first_run_ns[pid] < 0:
-        processes.first_run_ns[pid] = start
-    length = slice_ns(policy, pid)
-    cpus.pid[cpu] = pid
-    cpus.last_pid[cpu] = pid
-    cpus.slice_start_ns[cpu] = start
-    cpus.slice_end_ns[cpu] = start + min(length, NEVER - start)
+    if processes.last_cpu[pid] != cpu:
+        if processes.last_cpu[pid] != NOBODY:
+            refill = totals.migration_ns[0]
+            processes.migrations[pid] += 1
+        processes.last_cpu[pid] = cpu
+    cpus.tick_due_ns[cpu] = 0
+    cpus.lead_switch_ns[cpu] = switch
+    cpus.lead_refill_ns[cpu] = refill
+    cpus.ticking_ns[cpu] += tick_cost
+    cpus.switching_ns[cpu] += switch
+    cpus.migrating_ns[cpu] += refill
+    lead: int = tick_cost + switch + refill
+    return lead
+
+
+def take_back(cpus: Cpus, cpu: int, unspent: int) -> None:
+    """Take off the books what was to come before execution (tick, switch, refill, in order) and did not."""
+    refill = min(unspent, cpus.lead_refill_ns[cpu])
+    switch = min(unspent - refill, cpus.lead_switch_ns[cpu])
+    cpus.migrating_ns[cpu] -= refill
+    cpus.switching_ns[cpu] -= switch
+    cpus.ticking_ns[cpu] -= unspent - refill - switch
+
+
+def start_run(policy: Scheduler, processes: Processes, cpus: Cpus, cpu: int, start: int) -> None:
+    """Let the process on a CPU execute from `start` until its demand, its slice or the tick ends it."""
+    room = NEVER - start
+    end = min(start + min(processes.demand_ns[cpus.pid[cpu]], room), cpus.slice_end_ns[cpu])
+    if policy.tick_ns[0] > 0:
+        end = min(end, (start // policy.tick_ns[0] + 1) * policy.tick_ns[0])
     cpus.run_start_ns[cpu] = start
-    cpus.run_end_ns[cpu] = start + min(length, processes.demand_ns[pid], NEVER - start)
-    return True
+    cpus.run_end_ns[cpu] = end
 
 
 def book_run(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, now: int) -> None:
@@ -108,6 +155,7 @@ def book_run(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, now: in
     processes.cpu_ns[pid] += ran
     processes.demand_ns[pid] -= ran
     cpus.busy_ns[cpu] += ran
+    cpus.slice_ran_ns[cpu] += ran
     totals.delivered_ns[0] += ran
     cpus.run_start_ns[cpu] = max(now, cpus.run_start_ns[cpu])
     cpus.run_end_ns[cpu] = NEVER
@@ -120,17 +168,19 @@ def put_back(
     """End the slice on a CPU: the policy is told what the process used, and has it on its queue again."""
     pid = cpus.pid[cpu]
     start = cpus.slice_start_ns[cpu]
-    if start > now:
-        # Cut short while still switching: the rest of the switch did not happen.
-        cpus.switching_ns[cpu] -= start - now
-        start = now
-    charge(policy, pid, now - start)
+    if cpus.run_start_ns[cpu] > now:
+        # Cut short before it executed: the rest of the switch did not happen.
+        take_back(cpus, cpu, cpus.run_start_ns[cpu] - now)
+        start = min(start, now)
+    policy.left_ns[pid] = processes.demand_ns[pid]
+    charge(policy, pid, cpus.slice_ran_ns[cpu])
     processes.queued[pid] = 1
     processes.ready_since_ns[pid] = now
     totals.queued[0] += 1
     totals.quanta[0] += 1
     cpus.pid[cpu] = NOBODY
     cpus.free_since_ns[cpu] = now
+    cpus.run_end_ns[cpu] = NEVER
     count = totals.slices[0]
     if count < len(slices.pid) and now > start:
         slices.cpu[count] = cpu
@@ -147,12 +197,19 @@ def slices_full(cpus: Cpus, totals: Totals, slices: Slices) -> bool:
 
 def start_runs(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals) -> int:
     """Give every idle CPU a process while there are any; return REACHED, or why that was not possible."""
+    busy = 0
     for cpu in range(len(cpus.pid)):
-        if totals.queued[0] > 0 and cpus.pid[cpu] == NOBODY:
+        if cpus.pid[cpu] == NOBODY and totals.queued[0] > 0:
             if policy.draw_at[0] > len(policy.draws) - DRAW_RESERVE:
                 return DRAWS_SPENT
             if not dispatch(policy, processes, cpus, totals, cpu):
                 return WRONG_PICK
+        if cpus.pid[cpu] != NOBODY:
+            busy += 1
+        cpus.tick_due_ns[cpu] = 0
+    if busy == 0 and totals.queued[0] > 0:
+        totals.wrong_pid[0] = NOBODY
+        return WRONG_PICK
     return REACHED
 
 
@@ -164,8 +221,17 @@ def end_runs(
     for cpu in range(len(cpus.pid)):
         if cpus.run_end_ns[cpu] == now:
             book_run(processes, cpus, totals, cpu, now)
-            if processes.demand_ns[cpus.pid[cpu]] == 0:
+            pid = cpus.pid[cpu]
+            if processes.demand_ns[pid] == 0:
                 completed = True
+            elif policy.tick_ns[0] > 0:
+                policy.left_ns[pid] = processes.demand_ns[pid]
+                if tick(policy, pid, cpus.slice_ran_ns[cpu]):
+                    cpus.tick_due_ns[cpu] = totals.tick_cost_ns[0]
+                    put_back(policy, processes, cpus, totals, slices, cpu, now)
+                else:
+                    cpus.ticking_ns[cpu] += totals.tick_cost_ns[0]
+                    start_run(policy, processes, cpus, cpu, now + totals.tick_cost_ns[0])
             else:
                 put_back(policy, processes, cpus, totals, slices, cpu, now)
     return completed
@@ -184,6 +250,7 @@ def run_span(
         One of the codes above, with `totals.now_ns` at the instant where the span ended.
     """
     while True:
+        policy.now_ns[0] = totals.now_ns[0]
         code = start_runs(policy, processes, cpus, totals)
         if code != REACHED:
             return code
@@ -194,6 +261,7 @@ def run_span(
             totals.now_ns[0] = horizon
             return REACHED
         totals.now_ns[0] = now
+        policy.now_ns[0] = now
         if end_runs(policy, processes, cpus, totals, slices, now):
             return COMPLETED
         if now == horizon:

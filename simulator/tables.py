@@ -39,6 +39,9 @@ class Processes(NamedTuple):
         dispatches: times it was given a CPU.
         switches_in: dispatches that needed a context switch.
         preemptions: times another process took its CPU while it wanted to go on.
+        last_cpu: the CPU it was on last, NOBODY before.
+        migrations: dispatches on another CPU than its last.
+        affinity: the CPUs it may run on, one bit each.
         queued: 1 while the policy may pick it: runnable and on no CPU.
         tickets: its tickets as they are now.
         owed_ns: demand that the fluid ideal has yet to serve, when it was last settled.
@@ -56,6 +59,9 @@ class Processes(NamedTuple):
     dispatches: Int64s
     switches_in: Int64s
     preemptions: Int64s
+    last_cpu: Int64s
+    migrations: Int64s
+    affinity: Int64s
     queued: Int64s
     tickets: Int64s
     owed_ns: Float64s
@@ -72,12 +78,17 @@ class Cpus(NamedTuple):
         pid: the process on the CPU, NOBODY when idle.
         last_pid: the process that was on it last.
         slice_start_ns: the first instant of execution of the current slice.
-        slice_end_ns: when the timer ends the slice.
+        slice_end_ns: when the timer ends the slice; NEVER for a policy that decides at ticks.
+        slice_ran_ns: execution within the current slice, booked.
         run_start_ns: from when on execution is not yet booked.
         run_end_ns: when the timer or the end of the demand stops it, NEVER without a run.
         free_since_ns: since when the CPU has had no process.
         busy_ns: time spent executing, booked.
         switching_ns: time spent switching contexts.
+        migrating_ns: time spent refilling caches after migrations.
+        ticking_ns: time spent in timer ticks.
+        tick_due_ns: time of a tick that ended a slice and is yet to be spent.
+        lead_switch_ns, lead_refill_ns: what the last dispatch spent on the switch and on refilling caches.
         idle_ns: time without a process, booked.
         switches: context switches.
     """
@@ -86,11 +97,17 @@ class Cpus(NamedTuple):
     last_pid: Int64s
     slice_start_ns: Int64s
     slice_end_ns: Int64s
+    slice_ran_ns: Int64s
     run_start_ns: Int64s
     run_end_ns: Int64s
     free_since_ns: Int64s
     busy_ns: Int64s
     switching_ns: Int64s
+    migrating_ns: Int64s
+    ticking_ns: Int64s
+    tick_due_ns: Int64s
+    lead_switch_ns: Int64s
+    lead_refill_ns: Int64s
     idle_ns: Int64s
     switches: Int64s
 
@@ -101,6 +118,8 @@ class Totals(NamedTuple):
     Attributes:
         now_ns: the instant up to which the CPUs have been run.
         context_switch_ns: what a switch to another process costs.
+        migration_ns: what it costs a process to run on another CPU than its last.
+        tick_cost_ns: what a timer tick costs a busy CPU.
         queued: processes that wait for a CPU.
         quanta: slices that have ended.
         delivered_ns: CPU time delivered in all, booked runs only.
@@ -114,6 +133,8 @@ class Totals(NamedTuple):
 
     now_ns: Int64s
     context_switch_ns: Int64s
+    migration_ns: Int64s
+    tick_cost_ns: Int64s
     queued: Int64s
     quanta: Int64s
     delivered_ns: Int64s
@@ -152,6 +173,7 @@ def process_table(capacity: int) -> Table:
     """Return an empty process table with room for `capacity` processes."""
     table = new_table(Processes, capacity)
     table["first_run_ns"] = -1
+    table["last_cpu"] = NOBODY
     return table
 
 

@@ -13,6 +13,9 @@ from simulator.tables import Float64s, Int64s
 PerProcess = Annotated[Int64s, "one value a process"]
 """Declares an int64 array with one value a process, indexed by pid."""
 
+PerCpu = Annotated[Int64s, "one value a CPU"]
+"""Declares an int64 array with one value a CPU, indexed by the CPU's number."""
+
 Shared = Annotated[Int64s, "one value"]
 """Declares an int64 array of length 1: a number that the policy's methods may change."""
 
@@ -25,49 +28,70 @@ class Scheduler(ABC):
     A policy keeps the *queue*: the runnable processes that are on no CPU. The kernel calls
 
     - `enter(pid)` when a process becomes runnable (new, or woken),
-    - `pick()` when a CPU is free and the queue is not empty: the chosen pid leaves the queue,
+    - `pick(cpu)` when that CPU is free and the queue is not empty: the chosen pid leaves the queue,
     - `charge(pid, ran_ns)` when that process stops executing: its use is booked, and it is back on the queue,
     - `leave(pid)` when a process on the queue stops being runnable (it blocked or ended; then `charge` was
       called just before).
 
-    Those four are the whole policy. `slice_ns` and `retune` have defaults that suit most.
+    Those four are the whole policy. Four more have defaults that suit most: `slice_ns`, `retune`, `preempts`
+    and `tick`.
 
-    State lives in arrays that a policy declares as annotations, `PerProcess` or `Shared`, and uses as
-    attributes; all start at 0. A policy whose methods use only these, `tickets`, `quantum_ns`, whole-number
+    State lives in arrays that a policy declares as annotations, `PerProcess`, `PerCpu` or `Shared`, and uses
+    as attributes; all start at 0. A policy whose methods use only these, the attributes below, whole-number
     attributes set in its constructor and module-level functions can be compiled: it then sets
     `compilable = True`, and the kernel runs the very same methods as machine code. Any other policy runs
     interpreted, with no further duties. Random numbers come from `next_draw`, never from elsewhere.
 
     Attributes:
         name: what scenarios call the policy.
-        tickets: int64[capacity], tickets by pid, kept by the kernel through `retune`.
-        quantum_ns: int64[1], the machine's timer quantum in nanoseconds.
-        draws: float64[n], uniform draws in [0, 1), refilled by the kernel.
-        draw_at: int64[1], the position of the next draw.
+        honours_affinity: whether `pick` looks at `affinity`; scenarios that pin jobs need such a policy.
+        tickets: by pid, tickets, kept by the kernel through `retune`.
+        affinity: by pid, the CPUs the process may run on, one bit each; see `may_run`.
+        left_ns: by pid, CPU time until the process's present demand is met: what a shortest-job policy knows.
+        ran_ns: by pid, for a process on a CPU: execution since it was picked.
+        quantum_ns: the machine's timer quantum.
+        tick_ns: the period of the timer tick for a policy that decides at ticks, set in `attach`; else 0.
+        now_ns: the time.
+        cpus: number of CPUs.
+        draws: uniform draws in [0, 1), refilled by the kernel.
+        draw_at: the position of the next draw.
     """
 
     name: ClassVar[str]
     compilable: ClassVar[bool] = False
+    honours_affinity: ClassVar[bool] = False
 
     tickets: PerProcess
+    affinity: PerProcess
+    left_ns: PerProcess
+    ran_ns: PerProcess
     quantum_ns: Shared
+    tick_ns: Shared
+    now_ns: Shared
+    cpus: Shared
     draw_at: Shared
     draws: Float64s
-    # The rows of these are the declared arrays, so that a compiled span is handed two arrays, not twenty.
+    # The rows of these are the declared arrays, so that a compiled span is handed three arrays, not twenty.
     shared_table: Int64s
     process_table: Int64s
+    cpu_table: Int64s
 
-    def attach(self, capacity: int, quantum_ns: int) -> None:
+    def attach(self, capacity: int, quantum_ns: int, cpus: int = 1) -> None:
         """Give the policy its arrays; called once, by whoever drives it, before anything else.
+
+        A policy with a set-up of its own extends this.
 
         Args:
             capacity: how many pids there is room for.
             quantum_ns: the timer quantum in nanoseconds.
+            cpus: number of CPUs.
         """
-        self.shared_table = np.zeros((len(shared_columns(type(self))), 1), np.int64)
-        self.process_table = np.zeros((len(process_columns(type(self))), capacity), np.int64)
+        self.shared_table = np.zeros((len(columns_of_policy(type(self), Shared)), 1), np.int64)
+        self.process_table = np.zeros((len(columns_of_policy(type(self), PerProcess)), capacity), np.int64)
+        self.cpu_table = np.zeros((len(columns_of_policy(type(self), PerCpu)), cpus), np.int64)
         self._bind()
         self.quantum_ns[0] = quantum_ns
+        self.cpus[0] = cpus
         self.draws = np.zeros(DRAWS)
         self.draw_at[0] = DRAWS
 
@@ -78,10 +102,10 @@ class Scheduler(ABC):
         self._bind()
 
     def _bind(self) -> None:
-        for name, row in zip(shared_columns(type(self)), self.shared_table, strict=True):
-            setattr(self, name, row)
-        for name, row in zip(process_columns(type(self)), self.process_table, strict=True):
-            setattr(self, name, row)
+        tables = ((Shared, self.shared_table), (PerProcess, self.process_table), (PerCpu, self.cpu_table))
+        for kind, table in tables:
+            for name, row in zip(columns_of_policy(type(self), kind), table, strict=True):
+                setattr(self, name, row)
 
     def refill(self, source: np.random.Generator) -> None:
         """Replace the used draws by new ones; the sequence of draws is that of `source.random()`."""
@@ -98,8 +122,11 @@ class Scheduler(ABC):
         """Take a process that is no longer runnable off the queue."""
 
     @abstractmethod
-    def pick(self) -> int:
-        """Choose the process that runs next, take it off the queue and return its pid."""
+    def pick(self, cpu: int) -> int:
+        """Choose the process that runs next on a CPU, take it off the queue and return its pid.
+
+        -1 says that none of those on the queue may or should run there; the CPU stays idle for now.
+        """
 
     @abstractmethod
     def charge(self, pid: int, ran_ns: int) -> None:
@@ -118,6 +145,27 @@ class Scheduler(ABC):
         """
         self.tickets[pid] = tickets
 
+    def preempts(self, pid: int, running: int) -> bool:  # noqa: ARG002 - policies that override it need them
+        """Say whether a process that has just entered takes the CPU of a running one at once.
+
+        Asked for every CPU in turn until one says yes. `left_ns` and `ran_ns` are up to date.
+        """
+        return False
+
+    def tick(self, pid: int, ran_ns: int) -> bool:  # noqa: ARG002 - policies that override it need them
+        """Say at a timer tick whether the slice of a running process ends; asked only if `tick_ns` is set.
+
+        Args:
+            pid: the running process.
+            ran_ns: its execution since it was picked.
+        """
+        return True
+
+
+def may_run(scheduler: Scheduler, pid: int, cpu: int) -> bool:
+    """Say whether a process's affinity includes a CPU."""
+    return (scheduler.affinity[pid] >> cpu) & 1 == 1  # type: ignore[no-any-return] # a comparison is a bool
+
 
 def next_draw(scheduler: Scheduler) -> float:
     """Return the next uniform draw from [0, 1) of the scheduler's own random stream."""
@@ -127,16 +175,7 @@ def next_draw(scheduler: Scheduler) -> float:
     return draw
 
 
-def shared_columns(policy: type[Scheduler]) -> list[str]:
-    """Return the names that a policy declares as `Shared`, in order of declaration."""
-    return _declared(policy, Shared)
-
-
-def process_columns(policy: type[Scheduler]) -> list[str]:
-    """Return the names that a policy declares as `PerProcess`, in order of declaration."""
-    return _declared(policy, PerProcess)
-
-
-def _declared(policy: type[Scheduler], marker: object) -> list[str]:
+def columns_of_policy(policy: type[Scheduler], kind: object) -> list[str]:
+    """Return the names that a policy declares as `PerProcess`, `PerCpu` or `Shared`, in order."""
     hints = typing.get_type_hints(policy, include_extras=True)
-    return [name for name, hint in hints.items() if hint == marker]
+    return [name for name, hint in hints.items() if hint == kind]

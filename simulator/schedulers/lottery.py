@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from simulator.schedulers.base import PerProcess, Scheduler, Shared, next_draw
+from simulator.schedulers.base import PerProcess, Scheduler, Shared, may_run, next_draw
 from simulator.schedulers.members import add_member, remove_member
 
 
@@ -17,6 +17,7 @@ class Lottery(Scheduler):
 
     name: ClassVar[str] = "lottery"
     compilable: ClassVar[bool] = True
+    honours_affinity: ClassVar[bool] = True
 
     members: PerProcess
     count: Shared
@@ -24,36 +25,49 @@ class Lottery(Scheduler):
     stake: PerProcess
     waiting: PerProcess
     total: Shared
+    # How many of the members are bound to certain CPUs.
+    pinned: Shared
 
     def enter(self, pid: int) -> None:
         """Join the list's end with all tickets in the draw."""
         add_member(self.members, self.count, pid)
+        self.pinned[0] += self.affinity[pid] != -1
         place_stake(self, pid)
 
     def leave(self, pid: int) -> None:
         """Take the tickets out of the draw."""
         take_stake(self, pid)
+        self.pinned[0] -= self.affinity[pid] != -1
         remove_member(self.members, self.count, pid)
 
-    def pick(self) -> int:
-        """Draw the winning ticket."""
-        winner = int(next_draw(self) * self.total[0])
+    def pick(self, cpu: int) -> int:
+        """Draw the winning ticket among those that may run on the CPU."""
+        total = self.total[0] - stake_elsewhere(self, cpu)
+        winner = int(next_draw(self) * total)
         counter = 0
-        chosen = -1
         for at in range(self.count[0]):
-            pid = self.members[at]
-            if self.waiting[pid] == 0:
-                continue
-            counter += self.stake[pid]
-            if counter > winner or self.total[0] == 0:
-                chosen = pid
-                break
-        take_stake(self, chosen)
-        return chosen
+            pid: int = self.members[at]
+            if self.waiting[pid] == 1 and may_run(self, pid, cpu):
+                counter += self.stake[pid]
+                if counter > winner or total == 0:
+                    take_stake(self, pid)
+                    return pid
+        return -1
 
     def charge(self, pid: int, ran_ns: int) -> None:  # noqa: ARG002 - a lottery has no memory
         """Put the tickets back into the draw; what was used is forgotten."""
         place_stake(self, pid)
+
+
+def stake_elsewhere(lottery: Lottery, cpu: int) -> int:
+    """Return the tickets of waiting processes that may not run on a CPU."""
+    elsewhere = 0
+    if lottery.pinned[0] > 0:
+        for at in range(lottery.count[0]):
+            pid = lottery.members[at]
+            if not may_run(lottery, pid, cpu):
+                elsewhere += lottery.stake[pid]
+    return elsewhere
 
 
 def place_stake(lottery: Lottery, pid: int) -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulator.schedulers.fifo import Fifo
     from simulator.schedulers.round_robin import RoundRobin
 
 
-def push_back(queue: Fifo | RoundRobin, pid: int) -> None:
+def push_back(queue: RoundRobin, pid: int) -> None:
     """Append a pid at the tail."""
     last = queue.tail[0]
     queue.before[pid] = last
@@ -25,7 +24,7 @@ def push_back(queue: Fifo | RoundRobin, pid: int) -> None:
     queue.tail[0] = pid + 1
 
 
-def push_front(queue: Fifo | RoundRobin, pid: int) -> None:
+def push_front(queue: RoundRobin, pid: int) -> None:
     """Put a pid before the head."""
     first = queue.head[0]
     queue.after[pid] = first
@@ -37,7 +36,7 @@ def push_front(queue: Fifo | RoundRobin, pid: int) -> None:
     queue.head[0] = pid + 1
 
 
-def unlink(queue: Fifo | RoundRobin, pid: int) -> None:
+def unlink(queue: RoundRobin, pid: int) -> None:
     """Remove a pid, wherever it stands."""
     before = queue.before[pid]
     after = queue.after[pid]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from simulator.schedulers.base import PerProcess, Scheduler, Shared
+from simulator.schedulers.base import PerProcess, Scheduler, Shared, may_run
 from simulator.schedulers.queue import push_back, unlink
 
 
@@ -16,6 +16,7 @@ class RoundRobin(Scheduler):
 
     name: ClassVar[str] = "round-robin"
     compilable: ClassVar[bool] = True
+    honours_affinity: ClassVar[bool] = True
 
     head: Shared
     tail: Shared
@@ -30,10 +31,13 @@ class RoundRobin(Scheduler):
         """Leave from wherever it stands."""
         unlink(self, pid)
 
-    def pick(self) -> int:
-        """Take the head."""
+    def pick(self, cpu: int) -> int:
+        """Take the first that may run on the CPU."""
         pid: int = self.head[0] - 1
-        unlink(self, pid)
+        while pid >= 0 and not may_run(self, pid, cpu):
+            pid = self.after[pid] - 1
+        if pid >= 0:
+            unlink(self, pid)
         return pid
 
     def charge(self, pid: int, ran_ns: int) -> None:  # noqa: ARG002 - what was used does not matter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from simulator.schedulers.base import PerProcess, Scheduler, Shared
+from simulator.schedulers.base import PerProcess, Scheduler, Shared, may_run
 from simulator.schedulers.members import add_member, remove_member
 
 SCALE = 1 << 10
@@ -35,6 +35,7 @@ class Stride(Scheduler):
 
     name: ClassVar[str] = "stride"
     compilable: ClassVar[bool] = True
+    honours_affinity: ClassVar[bool] = True
 
     members: PerProcess
     count: Shared
@@ -73,14 +74,17 @@ class Stride(Scheduler):
         self.active[0] -= self.tickets[pid]
         remove_member(self.members, self.count, pid)
 
-    def pick(self) -> int:
-        """Choose the smallest pass."""
-        chosen: int = self.members[0]
-        for at in range(1, self.count[0]):
-            pid = self.members[at]
-            if self.key[pid] < self.key[chosen]:
+    def pick(self, cpu: int) -> int:
+        """Choose the smallest pass among those that may run on the CPU."""
+        chosen = -1
+        smallest = FAR
+        for at in range(self.count[0]):
+            pid: int = self.members[at]
+            if self.key[pid] < smallest and may_run(self, pid, cpu):
                 chosen = pid
-        self.key[chosen] = FAR
+                smallest = self.key[pid]
+        if chosen >= 0:
+            self.key[chosen] = FAR
         return chosen
 
     def charge(self, pid: int, ran_ns: int) -> None:

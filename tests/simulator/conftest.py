@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.schedulers.registry import make_scheduler
@@ -37,9 +38,14 @@ def busy_machine(tickets: Sequence[int], scheduler: str = "stride", **options: A
     return machine
 
 
-def machine_with(scheduler: str, policy: dict[str, Any] | None = None, **options: Any) -> Machine:
+def machine_with(
+    scheduler: str, policy: dict[str, Any] | None = None, memory_bytes: int = 1 << 30, **options: Any
+) -> Machine:
     """Return a machine of 1 GiB with a quantum of 10 ms unless told otherwise."""
-    return Machine(make_scheduler(scheduler, policy or {}), **{"memory_bytes": 1 << 30, **options})
+    kernel = {name: options.pop(name) for name in ("seed", "engine", "slices") if name in options}
+    return Machine(
+        make_scheduler(scheduler, policy or {}), Hardware(**options), memory_bytes=memory_bytes, **kernel
+    )
 
 
 def order_of(machine: Machine) -> str:

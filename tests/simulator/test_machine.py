@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from simulator.errors import InvariantError
-from simulator.machine import KILLED, SEGMENTATION_FAULT, Machine, ProgramError
+from simulator.hardware import Hardware
+from simulator.machine import KILLED, SEGMENTATION_FAULT, ProgramError
 from simulator.memory.address_space import Layout
 from simulator.memory.errors import OutOfMemory
 from simulator.process import ProcessState
-from simulator.schedulers.stride import Stride
 
 
 def test_a_program_that_computes_and_sleeps_takes_exactly_that_long(tools):
@@ -183,6 +183,6 @@ def test_hundreds_of_processes_outgrow_the_first_tables(tools):
 
 
 def test_a_machine_without_cpus_or_time_is_refused():
-    """Nonsense is refused when the machine is built."""
+    """Nonsense is refused when the hardware is described."""
     with pytest.raises(ValueError, match="CPUs >= 1"):
-        Machine(Stride(), memory_bytes=1 << 20, cpus=0)
+        Hardware(cpus=0)

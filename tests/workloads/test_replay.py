@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from simulator.channels import ClosedLoop
+from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.plugins import PluginError
@@ -22,7 +23,7 @@ SECOND = 10**9
 
 def replay(heap_bytes=None, requests=3):
     """Serve some requests with the model, alone on a machine; return the machine, the process, the source."""
-    machine = Machine(make_scheduler("stride", {}), memory_bytes=1 << 32)
+    machine = Machine(make_scheduler("stride", {}), Hardware(), memory_bytes=1 << 32)
     source = ClosedLoop(machine.clock)
     workload = vision(Context("job", source, machine.streams.named("job")), MODEL, requests=requests)
     layout = Layout(4096, workload.heap_bytes if heap_bytes is None else heap_bytes, 4096)
@@ -65,7 +66,7 @@ def test_the_heap_it_asks_for_is_exactly_enough():
 
 def test_a_job_without_arrivals_or_with_two_sources_is_refused():
     """A vision job serves requests, with exactly one model."""
-    machine = Machine(make_scheduler("stride", {}), memory_bytes=1 << 32)
+    machine = Machine(make_scheduler("stride", {}), Hardware(), memory_bytes=1 << 32)
     nobody = Context("job", None, machine.streams.named("job"))
     with pytest.raises(PluginError, match="needs arrivals"):
         make_workload("vision", nobody, {"profile": MODEL})

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from simulator.compiled import CompileError
 from simulator.dispatcher import PolicyError
+from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.plugins import PluginError
 from simulator.schedulers.base import Scheduler
@@ -70,7 +71,7 @@ class Youngest(Scheduler):
         """Leave from wherever it stands."""
         self.stack.remove(pid)
 
-    def pick(self):
+    def pick(self, cpu):  # noqa: ARG002 - any CPU will do
         """Take the top."""
         return self.stack.pop()
 
@@ -81,7 +82,7 @@ class Youngest(Scheduler):
 
 def test_a_policy_of_ones_own_runs_without_being_compiled(tools):
     """A class with four short methods is a scheduler."""
-    machine = Machine(Youngest(), memory_bytes=1 << 30, quantum_ns=1000)
+    machine = Machine(Youngest(), Hardware(quantum_ns=1000), memory_bytes=1 << 30)
     for name in "ab":
         machine.spawn(name, tools.computing((5_000, 0)), tickets=1, layout=tools.layout)
     machine.run(20_000, window_ns=20_000)
@@ -92,11 +93,11 @@ def test_a_policy_that_picks_who_cannot_run_is_named_with_its_method(tools):
     """The kernel checks every pick."""
 
     class Stubborn(Youngest):
-        def pick(self):
+        def pick(self, cpu):  # noqa: ARG002 - the contract's signature
             """Name a process that is not there."""
             return 7
 
-    machine = Machine(Stubborn(), memory_bytes=1 << 30)
+    machine = Machine(Stubborn(), Hardware(), memory_bytes=1 << 30)
     machine.spawn("a", tools.computing((5_000, 0)), tickets=1, layout=tools.layout)
     with pytest.raises(PolicyError, match=r"scheduler 'youngest': pick\(\) returned 7"):
         machine.run(20_000, window_ns=20_000)
@@ -108,7 +109,7 @@ def test_a_policy_that_promises_too_much_is_told_so(tools):
     class Boastful(Youngest):
         compilable = True
 
-    machine = Machine(Boastful(), memory_bytes=1 << 30, engine="compiled")
+    machine = Machine(Boastful(), Hardware(), memory_bytes=1 << 30, engine="compiled")
     machine.spawn("a", tools.computing((5_000, 0)), tickets=1, layout=tools.layout)
     with pytest.raises(CompileError, match="scheduler 'youngest' says compilable = True"):
         machine.run(20_000, window_ns=20_000)
