@@ -292,9 +292,9 @@ class Dispatcher:
         if not self._retunes:
             return []
         cpus = self.state.cpus
-        return [
-            int(cpus.slice_end_ns[cpu]) for cpu, pid in enumerate(cpus.pid.tolist()) if pid in self._retunes
-        ]
+        # Where ticks decide, the slice may end at the next one.
+        ends = cpus.slice_end_ns if self.policy.tick_ns[0] == 0 else cpus.run_end_ns
+        return [int(ends[cpu]) for cpu, pid in enumerate(cpus.pid.tolist()) if pid in self._retunes]
 
     def _apply_retunes(self) -> None:
         for pid in [pid for pid in self._retunes if not self.is_running(pid)]:
