@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from simulator.fluid import advance_fluid
 from simulator.tables import NEVER, NOBODY
+from simulator.waits import note_waste, wait_bucket
 
 if TYPE_CHECKING:
     from simulator.schedulers.base import Scheduler
@@ -84,7 +85,9 @@ def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals
         return False
     processes.queued[pid] = 0
     totals.queued[0] -= 1
-    processes.wait_ns[pid] += now - processes.ready_since_ns[pid]
+    waited = now - processes.ready_since_ns[pid]
+    processes.wait_ns[pid] += waited
+    processes.waits[pid, wait_bucket(waited)] += 1
     processes.dispatches[pid] += 1
     note_lag(processes, totals, pid, service_ns(cpus, totals, now), processes.cpu_ns[pid])
 
@@ -257,6 +260,8 @@ def run_span(
         now = NEVER
         for cpu in range(len(cpus.pid)):
             now = min(now, cpus.run_end_ns[cpu])
+        if len(cpus.pid) > 1 and totals.queued[0] > 0:
+            note_waste(processes, cpus, totals, min(now, horizon) - totals.now_ns[0])
         if now > horizon:
             totals.now_ns[0] = horizon
             return REACHED

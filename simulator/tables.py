@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Int64s = NDArray[np.int64]
 Float64s = NDArray[np.float64]
+Histograms = NDArray[np.int64]
+"""int64[rows, WAIT_BUCKETS]: a histogram of waits a row."""
 Table = NDArray[Any]
 """A structured array."""
 
@@ -25,6 +27,9 @@ FAR = 1e300
 
 NOBODY = -1
 """The pid where there is no process."""
+
+WAIT_BUCKETS = 256
+"""Buckets of a histogram of waits: four for each power of two that a time can have."""
 
 
 class Processes(NamedTuple):
@@ -41,6 +46,7 @@ class Processes(NamedTuple):
         preemptions: times another process took its CPU while it wanted to go on.
         last_cpu: the CPU it was on last, NOBODY before.
         migrations: dispatches on another CPU than its last.
+        waits: int64[processes, WAIT_BUCKETS], how often it waited how long for a CPU (`simulator.waits`).
         affinity: the CPUs it may run on, one bit each.
         queued: 1 while the policy may pick it: runnable and on no CPU.
         tickets: its tickets as they are now.
@@ -61,6 +67,7 @@ class Processes(NamedTuple):
     preemptions: Int64s
     last_cpu: Int64s
     migrations: Int64s
+    waits: Histograms
     affinity: Int64s
     queued: Int64s
     tickets: Int64s
@@ -90,6 +97,7 @@ class Cpus(NamedTuple):
         tick_due_ns: time of a tick that ended a slice and is yet to be spent.
         lead_switch_ns, lead_refill_ns: what the last dispatch spent on the switch and on refilling caches.
         idle_ns: time without a process, booked.
+        wasted_ns: part of that in which a process waited that might have run there (`simulator.waits`).
         switches: context switches.
     """
 
@@ -109,6 +117,7 @@ class Cpus(NamedTuple):
     lead_switch_ns: Int64s
     lead_refill_ns: Int64s
     idle_ns: Int64s
+    wasted_ns: Int64s
     switches: Int64s
 
 
@@ -160,8 +169,20 @@ Columns = TypeVar("Columns", Processes, Cpus, Totals, Slices)
 
 def new_table(kind: type[Columns], rows: int) -> Table:
     """Return a structured array of zeros with the columns of `kind`."""
-    floats = {name for name, hint in kind.__annotations__.items() if "Float64s" in str(hint)}
-    return np.zeros(rows, [(name, np.float64 if name in floats else np.int64) for name in kind._fields])
+    hints = {column: str(hint) for column, hint in kind.__annotations__.items()}
+    floats = {column for column, hint in hints.items() if "Float64s" in hint}
+    histograms = {column for column, hint in hints.items() if "Histograms" in hint}
+    return np.zeros(
+        rows,
+        [
+            (
+                column,
+                np.float64 if column in floats else np.int64,
+                (WAIT_BUCKETS,) if column in histograms else (),
+            )
+            for column in kind._fields
+        ],
+    )
 
 
 def columns_of(kind: type[Columns], table: Table) -> Columns:
