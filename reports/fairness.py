@@ -75,3 +75,37 @@ def pairwise_error(received: Floats, entitled: Floats) -> float:
             error = np.abs(received[known, i] - ideal).max(initial=0.0)
             worst = float(np.fmax(worst, error))
     return worst
+
+
+def finish_ratio(turnaround_s: Floats) -> float:
+    """Earliest over latest finish of jobs that all ended: 1 when all end together, 1/n when one by one.
+
+    For two equal jobs it is the fairness metric F of OSTEP, chapter 9 (the unfairness metric U in earlier
+    editions): the time at which the first job completes over the time at which the second does.
+
+    Args:
+        turnaround_s: finish minus arrival of each job, shape (n,).
+
+    Returns:
+        The ratio, or NaN for fewer than two jobs.
+    """
+    if turnaround_s.size < 2 or turnaround_s.max() <= 0:  # noqa: PLR2004 - a first and a last
+        return float("nan")
+    return float(turnaround_s.min() / turnaround_s.max())
+
+
+def histogram_quantile(high: Floats, count: Floats, quantile: float) -> float:
+    """Upper end of the bucket that holds a quantile: at least so large a part of the values lies below it.
+
+    Args:
+        high: upper ends of buckets, ascending, shape (buckets,).
+        count: values in each, same shape.
+        quantile: 0 to 1.
+
+    Returns:
+        The bucket's upper end, or NaN of no values.
+    """
+    reached = count.cumsum()
+    if not reached.size or reached[-1] <= 0:
+        return float("nan")
+    return float(high[np.searchsorted(reached, quantile * reached[-1], side="left")])

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from reports.fairness import jain_index, pairwise_error, share_errors
+from reports.fairness import finish_ratio, histogram_quantile, jain_index, pairwise_error, share_errors
 from reports.latency import PERCENTILES, request_metrics
 from reports.result import Result
 
@@ -35,7 +35,9 @@ def job_metrics(result: Result) -> pd.DataFrame:
       Algorithm for Real-Time, Time-Shared Systems", RTSS 1996.
     - `response_s`: first run minus arrival (OSTEP, chapter 7), the mean over the job's processes that ran.
     - `wait_s`: runnable without a CPU; `dispatches`, `switches` (dispatches that needed a context switch),
-      `preemptions`: sums over the job's processes.
+      `preemptions`, `migrations` (dispatches on another CPU than the last): sums over the job's processes.
+    - `queue_p50_s`, `queue_p99_s`: run-queue latency, the wait from ready to running each time; the upper end
+      of the histogram's bucket, at most a quarter above the percentile itself.
     - `peak_heap_bytes`, `peak_resident_bytes`: sums of the processes' peaks.
     - the requests' columns of `latency.request_metrics`.
     """
@@ -49,7 +51,8 @@ def job_metrics(result: Result) -> pd.DataFrame:
         served = request_metrics(
             requests[requests["job"] == job], lifetime_s=lived, end_s=end_s, percentiles=percentiles(result)
         )
-        rows.append({**_process_metrics(own, delivered, result.manifest.quantum_s), **served})
+        queue = queue_waits(result, job)
+        rows.append({**_process_metrics(own, delivered, result.manifest.quantum_s), **queue, **served})
     frame = pd.DataFrame(rows, index=pd.Index(result.job_names, name="job"))
     frame.insert(3, "share_error", frame["cpu_share"] - frame["entitled_share"])
     return frame
@@ -64,6 +67,10 @@ def machine_metrics(result: Result) -> dict[str, float]:
     - `share_error_mean`, `lag_quanta_worst`, `response_mean_s`: mean absolute share error, worst lag and mean
       response over those jobs.
     - `pairwise_error_quanta`: `pairwise_errors` in quanta.
+    - `lag_quanta_mean`: mean of |lag| over those jobs and the ends of the `cpu` table's windows.
+    - `finish_ratio`: `fairness.finish_ratio`, if every process ended of its own accord.
+    - `queue_p50_s`, `queue_p99_s`: run-queue latency over all jobs, as in `job_metrics`.
+    - `migrations`; `wasted_s`: CPU time idled while a process waited that might have used it.
     - `oom_kills`: processes refused (which is for want of memory only) or killed when out of memory.
     """
     cpus, processes = result.table("cpus"), result.table("processes")
@@ -85,6 +92,11 @@ def machine_metrics(result: Result) -> dict[str, float]:
         "lag_quanta_worst": wanted["lag_max_s"].max() / result.manifest.quantum_s,
         "response_mean_s": response.mean(),
         "pairwise_error_quanta": pairwise_errors(result) / result.manifest.quantum_s,
+        "lag_quanta_mean": _mean_lag_s(result, list(wanted.index)) / result.manifest.quantum_s,
+        "finish_ratio": _finish_ratio(processes),
+        **queue_waits(result),
+        "migrations": _optional_sum(processes, "migrations"),
+        "wasted_s": _optional_sum(cpus, "wasted_s"),
         "oom_kills": processes["exit_reason"].str.contains(_MEMORY_FAILURE).sum(),
     }
     return {name: float(value) for name, value in found.items() if not math.isnan(value)}
@@ -114,6 +126,36 @@ def pairwise_errors(result: Result) -> float:
     total = table.to_numpy(dtype=np.float64).cumsum(axis=0)
     received, entitled = np.hsplit(total, 2)
     return pairwise_error(received, entitled)
+
+
+def queue_waits(result: Result, job: str = "") -> dict[str, float]:
+    """Return `queue_p50_s` and `queue_p99_s` of one job, or of all; NaN if nobody was dispatched."""
+    table = result.table("runqueue_latency")
+    own = (table[table["job"] == job] if job else table).groupby("bucket_low_ns")
+    high = own["bucket_high_ns"].first().to_numpy(dtype=np.float64) - 1
+    count = own["count"].sum().to_numpy(dtype=np.float64)
+    return {f"queue_p{p}_s": histogram_quantile(high, count, p / 100) * 1e-9 for p in (50, 99)}
+
+
+def _mean_lag_s(result: Result, jobs: list[str]) -> float:
+    """Mean distance from the fluid ideal, over jobs and the ends of windows."""
+    windows = result.table("cpu")
+    own = windows[windows["job"].isin(jobs)]
+    width_s = (own["window_end_s"] - own["window_start_s"]) * result.manifest.cpus
+    ahead = own.assign(lag_s=(own["entitled_share"] - own["share"]) * width_s)
+    lag = ahead.pivot_table("lag_s", index="window_end_s", columns="job", aggfunc="sum", fill_value=0.0)
+    return float(np.abs(lag.to_numpy(dtype=np.float64).cumsum(axis=0)).mean()) if len(lag) else math.nan
+
+
+def _finish_ratio(processes: pd.DataFrame) -> float:
+    if not (processes["exit_reason"] == "exited").all():
+        return math.nan
+    return finish_ratio((processes["exited_s"] - processes["arrived_s"]).to_numpy(dtype=np.float64))
+
+
+def _optional_sum(table: pd.DataFrame, column: str) -> float:
+    """Sum a column that results written before it came to be do not have: NaN for them."""
+    return float(table[column].sum()) if column in table else math.nan
 
 
 def long_metrics(result: Result) -> pd.DataFrame:
@@ -154,6 +196,7 @@ def _process_metrics(own: pd.DataFrame, delivered_s: float, quantum_s: float) ->
         "dispatches": own["dispatches"].sum(),
         "switches": own["switches_in"].sum(),
         "preemptions": own["preemptions"].sum(),
+        "migrations": _optional_sum(own, "migrations"),
         "peak_heap_bytes": own["peak_heap_bytes"].sum(),
         "peak_resident_bytes": own["peak_resident_bytes"].sum(),
     }

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from reports import manifest as manifests
 from reports.errors import ReportError
 from reports.manifest import Manifest
-from reports.schema import TABLES, check, to_frame
+from reports.schema import OPTIONAL, TABLES, check, empty, to_frame
 
 MANIFEST = "manifest.json"
 
@@ -49,11 +49,11 @@ class Result:
         """
         parsed = manifests.parse(dict(manifest), "manifest")
         for name in TABLES[parsed.kind]:
-            if name not in tables:
+            if name not in tables and name not in OPTIONAL:
                 raise ReportError(f'the table "{name}" is missing.')
 
         def source(name: str) -> Any:  # noqa: ANN401 - pyarrow ships no types
-            table = tables[name]
+            table = tables[name] if name in tables else empty(TABLES[parsed.kind][name])
             return (
                 pa.Table.from_pandas(table, preserve_index=False)
                 if isinstance(table, pd.DataFrame)
@@ -128,6 +128,8 @@ def load(directory: str | Path) -> Result:
     manifest = manifests.read(directory / MANIFEST)
     for name, columns in TABLES[manifest.kind].items():
         path = _path(directory, name)
+        if not path.is_file() and name in OPTIONAL:
+            continue
         if not path.is_file():
             raise ReportError(f'{directory}: the table "{name}" is missing (no file {path.name}).')
         try:
@@ -138,6 +140,8 @@ def load(directory: str | Path) -> Result:
 
     def source(name: str) -> Any:  # noqa: ANN401 - pyarrow ships no types
         path = _path(directory, name)
+        if not path.is_file() and name in OPTIONAL:
+            return pa.Table.from_pandas(empty(TABLES[manifest.kind][name]), preserve_index=False)
         try:
             return pq.ParquetFile(path).read()
         except (pa.ArrowException, OSError) as error:

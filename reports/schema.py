@@ -75,6 +75,7 @@ _RUN: Mapping[str, Columns] = {
     "requests": _REQUESTS,
     "slices": {"cpu": "int", "pid": "int", "job": "str", "start_ns": "int", "end_ns": "int"},
     "events": {"time_s": "float", "pid": "int", "job": "str", "kind": "str", "detail": "str"},
+    "runqueue_latency": {"job": "str", "bucket_low_ns": "int", "bucket_high_ns": "int", "count": "int"},
 }
 _COMPARISON: Mapping[str, Columns] = {
     "replications": {
@@ -90,8 +91,15 @@ _COMPARISON: Mapping[str, Columns] = {
 }
 TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPARISON}
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
+OPTIONAL = frozenset({"runqueue_latency"})
+"""Tables that results written before they came to be do not have; read as empty ones."""
 
 _DTYPES: Mapping[Kind, str] = {"int": "int64", "float": "float64", "str": "object", "bool": "boolean"}
+
+
+def empty(columns: Columns) -> pd.DataFrame:
+    """Return a table of no rows."""
+    return pd.DataFrame({name: pd.Series(dtype=_DTYPES[kind]) for name, kind in columns.items()})
 
 
 def check(columns: Columns, schema: Any, where: str) -> None:  # noqa: ANN401 - pyarrow ships no types

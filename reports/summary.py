@@ -10,7 +10,15 @@ from reports.manifest import Manifest
 from reports.metrics import job_metrics, machine_metrics
 from reports.result import Result
 
-_COUNTS = {"dispatches", "switches", "preemptions", "peak_heap_bytes", "peak_resident_bytes", "requests"}
+_COUNTS = {
+    "dispatches",
+    "switches",
+    "preemptions",
+    "migrations",
+    "peak_heap_bytes",
+    "peak_resident_bytes",
+    "requests",
+}
 _COUNTS |= {"finished", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
 
 

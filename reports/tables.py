@@ -55,6 +55,8 @@ def job_table(summary: Row) -> FittedTable:
             Column("got\n%", cells("cpu_share", _percent), rank=1),
             Column("error\npp", cells("share_error", units.points), rank=2),
             Column("wait", cells("wait_s", units.duration), rank=9),
+            Column("p50 CPU\nwait", cells("queue_p50_s", units.duration), rank=11),
+            Column("p99 CPU\nwait", cells("queue_p99_s", units.duration), rank=10),
             Column("worst lag\nquanta", cells("lag_quanta", units.number), rank=3),
             Column("done/\ndropped", served, rank=7),
             Column("p50\nlatency", cells("latency_p50_s", units.duration), rank=8),
@@ -77,6 +79,10 @@ def machine_line(summary: Row) -> Text:
     switches = f"{units.number(machine['switches'])} context switches"
     if "switches_per_s" in machine:
         switches += f" ({units.number(machine['switches_per_s'])}/s)"
+    if machine.get("migrations", 0) > 0:
+        switches += f", {units.number(machine['migrations'])} migrations"
+    if machine.get("wasted_s", 0) > 0:
+        switches += f", {units.duration(machine['wasted_s'])} of CPU time idle while a process waited"
     held = units.size(machine["peak_resident_bytes"])
     memory = f"memory: at most {held} of {units.size(summary['memory_bytes'])} held"
     return Text(f"{', '.join(shares)}; {switches}; {memory}.")

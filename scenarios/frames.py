@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from simulator.waits import bucket_ends_ns
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -37,6 +39,7 @@ def all_tables(
         "requests": requests_table(sources, deadlines_ns),
         "slices": slices_table(machine),
         "events": events_table(machine),
+        "runqueue_latency": runqueue_latency_table(machine),
     }
 
 
@@ -91,6 +94,7 @@ def cpus_table(machine: Machine, end_ns: int) -> pa.Table:
             "busy_s": _seconds(cpus.busy_ns),
             "switching_s": _seconds(cpus.switching_ns),
             "idle_s": _seconds(cpus.idle_ns),
+            "wasted_s": _seconds(cpus.wasted_ns),
             "elapsed_s": np.full(len(cpus.pid), end_ns / NANOSECONDS),
             "switches": cpus.switches.copy(),
         }
@@ -185,6 +189,25 @@ def events_table(machine: Machine) -> pa.Table:
             "job": pa.array([machine.processes[event.pid].name for event in events], pa.string()),
             "kind": pa.array([event.kind for event in events], pa.string()),
             "detail": pa.array([event.detail for event in events], pa.string()),
+        }
+    )
+
+
+def runqueue_latency_table(machine: Machine) -> pa.Table:
+    """One row a job and bucket of waits for a CPU, from ready to dispatched, that holds any."""
+    processes = machine.processes
+    waits = machine.dispatcher.state.processes.waits
+    by_job: dict[str, NDArray[np.int64]] = {}
+    for process in processes:
+        by_job[process.name] = by_job.get(process.name, 0) + waits[process.pid]
+    rows = [(job, bucket) for job, counts in by_job.items() for bucket in np.flatnonzero(counts)]
+    ends = bucket_ends_ns()
+    return pa.table(
+        {
+            "job": pa.array([job for job, _ in rows], pa.string()),
+            "bucket_low_ns": pa.array([ends[bucket] for _, bucket in rows], pa.int64()),
+            "bucket_high_ns": pa.array([ends[bucket + 1] for _, bucket in rows], pa.int64()),
+            "count": pa.array([int(by_job[job][bucket]) for job, bucket in rows], pa.int64()),
         }
     )
 
