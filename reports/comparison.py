@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from reports.result import Result
 
 CONFIDENCE = 0.95
-FAIRNESS_METRICS = ("share_error_mean", "lag_quanta_worst", "jain", "response_mean_s", "switches_per_s")
+FAIRNESS_METRICS = (
+    "share_error_mean",
+    "lag_quanta_worst",
+    "jain",
+    "finish_ratio",
+    "response_mean_s",
+    "switches_per_s",
+)
 """The machine-wide metrics of the fairness table, in its order."""
 
 

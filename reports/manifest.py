@@ -43,7 +43,10 @@ class Threshold(_Part):
 
 
 class Manifest(_Part):
-    """The manifest of a run, or of a comparison of several schedulers over replications."""
+    """The manifest of a run, or of a comparison of several schedulers over replications.
+
+    `adaptive` says that the number of replications was found by `reports.stopping`.
+    """
 
     format: str
     version: int
@@ -55,6 +58,7 @@ class Manifest(_Part):
     seed: int
     replication: int = 0
     replications: int = Field(default=1, ge=1)
+    adaptive: bool = False
     duration_ns: int = Field(gt=0)
     quantum_ns: int = Field(gt=0)
     cpus: int = Field(ge=1)

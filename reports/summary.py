@@ -1,11 +1,12 @@
 """The content of a report as plain data: what `--json` prints, and what the tables are made from."""
 
 import math
+from dataclasses import asdict
 from typing import Any, cast
 
 import pandas as pd
 
-from reports import comparison, notes, thresholds
+from reports import comparison, notes, stopping, thresholds
 from reports.manifest import Manifest
 from reports.metrics import job_metrics, machine_metrics
 from reports.result import Result
@@ -28,7 +29,8 @@ def summary(result: Result) -> dict[str, Any]:
     The keys of a run: `kind`, `scenario`, `scheduler`, `seed`, `replication`, `duration_s`, `cpus`,
     `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
     order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `thresholds`, `notes` (sentences). Of a
-    comparison: `schedulers`, `replications`, `metrics` (`comparison.summarise`) and `differences` instead of
+    comparison: `schedulers`, `replications`, `stopping` (`stopping.Verdict`; None if the number
+    was asked for), `metrics` (`comparison.summarise`) and `differences` instead of
     `machine`, `jobs` and `notes`. What has no value is None.
 
     Raises:
@@ -64,10 +66,12 @@ def _of_run(result: Result) -> dict[str, Any]:
 
 
 def _of_comparison(result: Result) -> dict[str, Any]:
+    verdict = stopping.judge(result.table("replications")) if result.manifest.adaptive else None
     return {
         **_heading(result.manifest),
         "schedulers": list(result.manifest.schedulers),
         "replications": result.manifest.replications,
+        "stopping": None if verdict is None else _plain(asdict(verdict)),
         "metrics": _records(comparison.summarise(result)),
         "differences": _records(comparison.differences(result)),
         "thresholds": _thresholds(result),

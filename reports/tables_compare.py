@@ -28,6 +28,7 @@ SHOWN = (
     Shown("share_error_mean", "share error\npp", 100.0, 1),
     Shown("lag_quanta_worst", "worst lag\nquanta", 1.0, 2),
     Shown("jain", "Jain's\nindex", 1.0, 3),
+    Shown("finish_ratio", "first/last\nfinish", 1.0, 3),
     Shown("response_mean_s", "response", None, 4),
     Shown("switches_per_s", "switches\nper second", 1.0, 5),
 )
@@ -47,7 +48,7 @@ def comparison_tables(summary: Row) -> list[RenderableType]:
     latency = latency_table(summary)
     if latency is not None:
         parts += [Text(), latency]
-    return [*parts, Text(), _intervals_explained(summary)]
+    return [*parts, Text(), _intervals_explained(summary), *_stopping_explained(summary)]
 
 
 def fairness_table(summary: Row) -> FittedTable:
@@ -116,3 +117,21 @@ def _intervals_explained(summary: Row) -> Text:
     if any(row["why"] == "all replications alike" for row in rows):
         sentences.append("A number without ± was the same in every replication.")
     return Text(" ".join(sentences))
+
+
+def _stopping_explained(summary: Row) -> list[Text]:
+    """Say why there are as many replications as there are, where that was not asked for."""
+    stopping = summary["stopping"]
+    if stopping is None:
+        return []
+    count = summary["replications"]
+    if stopping["alike"]:
+        return [Text(f"{count} replications came out alike, so there were no more.")]
+    name = next(shown.header.replace("\n", " ") for shown in SHOWN if shown.metric == stopping["metric"])
+    whose = f"{stopping['scheduler']}'s {name}"
+    relative = stopping["relative"]
+    known = "" if relative is None else f" (± {units.percent(relative)})"
+    if stopping["precise"]:
+        return [Text(f"{count} replications made every interval narrow enough; widest: {whose}{known}.")]
+    cap = f"{count} replications, the most allowed (--max-replications), left some intervals wider than 1 %"
+    return [Text(f"{cap}; widest: {whose}{known}.")]

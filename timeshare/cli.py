@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -49,6 +49,15 @@ def _is_users(error: Exception) -> bool:
     from simulator.errors import TimeshareError  # noqa: PLC0415 - only after an error
 
     return isinstance(error, (TimeshareError, ReportError))
+
+
+def _replications(text: str) -> int | Literal["auto"]:
+    """Read a number of replications, or "auto"."""
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} is neither auto nor a whole number from 1 on.")
+    return int(text)
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,7 +115,22 @@ def run(**options: Any) -> int:
     help="Names with commas between.",
 )
 @click.option(
-    "--replications", type=click.IntRange(min=1), default=30, show_default=True, help="Of each scheduler."
+    "--replications",
+    type=_replications,
+    metavar="N|auto",
+    default="auto",
+    show_default=True,
+    help="Of each scheduler; auto: until the fairness table is known to 1 %.",
+)
+@click.option(
+    "--max-replications",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="The most that auto makes.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes to use (default: one a CPU)."
 )
 @_common
 def compare(**options: Any) -> int:
@@ -148,11 +172,30 @@ def profile(**options: Any) -> int:
     return profiling.profile(**options)
 
 
+@group.command()
+@click.argument("name")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the figure goes (default: NAME.png).",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes to use (default: one a CPU)."
+)
+@_common
+def figure(**options: Any) -> int:
+    """Simulate what a published figure shows, and draw it: see `timeshare list figures`."""
+    from timeshare import figures  # noqa: PLC0415 - see the module's docstring
+
+    return figures.figure(**options)
+
+
 @group.command(name="list")
-@click.argument("what", type=click.Choice(["scenarios", "schedulers", "workloads", "models"]))
+@click.argument("what", type=click.Choice(["scenarios", "schedulers", "workloads", "models", "figures"]))
 @_common
 def list_(**options: Any) -> int:
-    """List what there is: scenarios, schedulers, workloads or models."""
+    """List what there is: scenarios, schedulers, workloads, models or figures."""
     from timeshare import listing  # noqa: PLC0415 - see the module's docstring
 
     return listing.list_what(**options)

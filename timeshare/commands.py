@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from reports.plots.draw import draw_all
 from reports.result import load
@@ -17,6 +17,7 @@ from timeshare.profiling import record
 from timeshare.running import run as run_scenario
 from timeshare.running import run_comparison
 from timeshare.terminal import Terminal
+from timeshare.workers import cpus_to_use
 from workloads.vision.replay import profile_of
 
 if TYPE_CHECKING:
@@ -55,14 +56,16 @@ def run(  # noqa: PLR0913 - one argument an option
     return _finish(output, target, terminal)
 
 
-def compare(
+def compare(  # noqa: PLR0913 - one argument an option
     *,
     scenario: str,
     overrides: Sequence[str],
     seed: int | None,
     out: Path | None,
     schedulers: str,
-    replications: int,
+    replications: int | Literal["auto"],
+    max_replications: int,
+    jobs: int | None,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -73,7 +76,14 @@ def compare(
     check_writable(target)
     names = [name.strip() for name in schedulers.split(",") if name.strip()]
     with terminal.progress(f"comparing on {loaded.name}") as progress:
-        output = run_comparison(loaded, names, replications, progress)
+        output = run_comparison(
+            loaded,
+            names,
+            replications,
+            max_replications=max_replications,
+            jobs=jobs or cpus_to_use(),
+            progress=progress,
+        )
     return _finish(output, target, terminal)
 
 

@@ -83,6 +83,12 @@ def _models() -> Rows:
     return rows
 
 
+def _figures() -> Rows:
+    from timeshare.figures import FIGURES  # noqa: PLC0415 - as above
+
+    return [{"name": name, "what it shows": published.shows} for name, published in FIGURES.items()]
+
+
 def _first_line(documented: object) -> str:
     return (inspect.getdoc(documented) or "").partition("\n")[0]
 
@@ -92,4 +98,5 @@ LISTS: dict[str, Callable[[], Rows]] = {
     "schedulers": _schedulers,
     "workloads": _workloads,
     "models": _models,
+    "figures": _figures,
 }

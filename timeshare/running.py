@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 
 from reports.metrics import long_metrics
 from reports.result import Result
+from reports.stopping import judge, next_total
 from scenarios.loader import load_scenario
 from scenarios.result import Output
 from scenarios.runner import Simulation
 from scenarios.schema import Scenario
 from simulator.errors import TimeshareError
+from timeshare.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
     Progress = Callable[[float], None]
+    Replications = int | Literal["auto"]
 
+MAX_REPLICATIONS = 100
+"""The most replications that are made where the number is not given."""
+OF_ONE_RUN = ("scheduler", "replication")
+"""Keys of a run's manifest that a comparison's has not."""
 COMPARED_TABLES = ("processes", "requests", "cpu")
 """Tables of each scheduler's first replication that a comparison keeps."""
 
@@ -42,19 +50,35 @@ def simulate(
 
 
 def compare(
-    scenario: Scenario | str | PathLike[str], schedulers: Sequence[str], *, replications: int = 30
+    scenario: Scenario | str | PathLike[str],
+    schedulers: Sequence[str],
+    *,
+    replications: Replications = "auto",
+    max_replications: int = MAX_REPLICATIONS,
+    jobs: int = 1,
 ) -> Result:
     """Simulate a scenario under several schedulers with common random numbers; return the comparison.
 
     Args:
         scenario: as for `simulate`.
         schedulers: names of policies, at least one, none twice.
-        replications: independent repetitions of each, >= 1.
+        replications: independent repetitions of each, >= 1; "auto" adds some until every interval of the
+            fairness table is within 1 % (`reports.stopping`).
+        max_replications: the most that "auto" may make, >= 1.
+        jobs: processes to simulate in; the result does not depend on it. With more than one, a script must
+            do its work under `if __name__ == "__main__":`, as worker processes import it.
 
     Raises:
         TimeshareError: anything wrong with the scenario or the schedulers.
+        ValueError: a number below 1.
     """
-    return as_result(run_comparison(_loaded(scenario), schedulers, replications))
+    if min(max_replications, jobs, 1 if replications == "auto" else replications) < 1:
+        raise ValueError("replications, max_replications and jobs are at least 1")
+    return as_result(
+        run_comparison(
+            _loaded(scenario), schedulers, replications, max_replications=max_replications, jobs=jobs
+        )
+    )
 
 
 def as_result(output: Output) -> Result:
@@ -79,7 +103,10 @@ def run(
 def run_comparison(
     scenario: Scenario,
     schedulers: Sequence[str],
-    replications: int,
+    replications: Replications = "auto",
+    *,
+    max_replications: int = MAX_REPLICATIONS,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> Output:
     """Simulate under each scheduler, each replication; return metrics of all and tables of the first."""
@@ -91,28 +118,53 @@ def run_comparison(
     for name in schedulers:
         # A wrong name must show before the first of many runs, not after.
         Simulation(scenario, policy=name)
-    metrics: list[pd.DataFrame] = []
-    kept: dict[str, list[pa.Table]] = {name: [] for name in COMPARED_TABLES}
-    manifest: dict[str, Any] = {}
-    runs = len(schedulers) * replications
-    for at_scheduler, name in enumerate(schedulers):
-        for replication in range(replications):
-            output = run(scenario, scheduler=name, replication=replication)
-            long = long_metrics(as_result(output))
-            long.insert(0, "scheduler", name)
-            long.insert(1, "replication", replication)
-            metrics.append(long)
-            if replication == 0:
-                for table, parts in kept.items():
-                    parts.append(_labelled(output.tables[table], name))
-                manifest = manifest or dict(output.manifest)
-            if progress is not None:
-                progress((at_scheduler * replications + replication + 1) / runs)
-    manifest |= {"kind": "comparison", "schedulers": list(schedulers), "replications": replications}
-    del manifest["scheduler"], manifest["replication"]
-    tables = {name: pa.concat_tables(parts) for name, parts in kept.items()}
-    tables["replications"] = pa.Table.from_pandas(pd.concat(metrics), preserve_index=False)
+    adaptive = replications == "auto"
+    most = max_replications if replications == "auto" else replications
+    found: dict[str, list[Replicated]] = {name: [] for name in schedulers}
+    with Workers(replicate, jobs) as workers:
+        count = 0
+        while count < most and not (adaptive and count and judge(_metrics(found)).enough):
+            total = next_total(count, most) if adaptive else most
+            calls = [(scenario, name, number) for number in range(count, total) for name in schedulers]
+            for at, replicated in enumerate(workers.results(calls), start=1):
+                found[replicated.scheduler].append(replicated)
+                if progress is not None:
+                    progress((count + at / len(schedulers)) / most)
+            count = total
+    firsts = [found[name][0] for name in schedulers]
+    manifest = {key: value for key, value in firsts[0].manifest.items() if key not in OF_ONE_RUN}
+    manifest |= {"kind": "comparison", "schedulers": list(schedulers)}
+    manifest |= {"replications": count, "adaptive": adaptive}
+    tables = {name: pa.concat_tables([first.tables[name] for first in firsts]) for name in COMPARED_TABLES}
+    tables["replications"] = pa.Table.from_pandas(_metrics(found), preserve_index=False)
     return Output(manifest, tables)
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """What a comparison keeps of one replication under one scheduler; tables of the first alone."""
+
+    scheduler: str
+    metrics: pd.DataFrame
+    manifest: Mapping[str, Any]
+    tables: Mapping[str, pa.Table]
+
+
+def replicate(scenario: Scenario, scheduler: str, replication: int) -> Replicated:
+    """Simulate one replication and keep what a comparison needs of it."""
+    output = run(scenario, scheduler=scheduler, replication=replication)
+    long = long_metrics(as_result(output))
+    long.insert(0, "scheduler", scheduler)
+    long.insert(1, "replication", replication)
+    if replication:
+        return Replicated(scheduler, long, {}, {})
+    kept = {name: _labelled(output.tables[name], scheduler) for name in COMPARED_TABLES}
+    return Replicated(scheduler, long, output.manifest, kept)
+
+
+def _metrics(found: Mapping[str, Sequence[Replicated]]) -> pd.DataFrame:
+    """Join the metrics of all replications, by scheduler."""
+    return pd.concat([replicated.metrics for own in found.values() for replicated in own], ignore_index=True)
 
 
 def _labelled(table: pa.Table, scheduler: str) -> pa.Table:

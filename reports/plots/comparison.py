@@ -21,6 +21,7 @@ _FAIRNESS = (
     ("share_error_mean", "share error", "percentage points, mean of jobs", 100.0),
     ("lag_quanta_worst", "worst lag", "quanta", 1.0),
     ("jain", "Jain's index", "1: all treated alike", 1.0),
+    ("finish_ratio", "first over last finish", "1: all end together", 1.0),
     ("response_mean_s", "response", "", None),
     ("switches_per_s", "context switches", "per second", 1.0),
 )

@@ -11,6 +11,7 @@ from reports.plots.cpu import cpu_share
 from reports.plots.gantt import gantt
 from reports.plots.latency import latency
 from reports.plots.memory import memory
+from reports.plots.waits import runqueue_latency
 from reports.result import Result
 
 _OF_RUN: dict[str, Callable[[Result], Figure]] = {
@@ -18,6 +19,7 @@ _OF_RUN: dict[str, Callable[[Result], Figure]] = {
     "memory": memory,
     "latency": latency,
     "gantt": gantt,
+    "runqueue_latency": runqueue_latency,
 }
 _OF_COMPARISON: dict[str, Callable[[Result], Figure]] = {"comparison": comparison}
 

@@ -13,6 +13,7 @@ from reports.plots.draw import draw_all
 from reports.plots.gantt import gantt
 from reports.plots.latency import latency
 from reports.plots.memory import memory
+from reports.plots.waits import runqueue_latency
 
 SHAPES = {
     "one job without requests": {"jobs": 1, "requests": 0},
@@ -37,9 +38,9 @@ def test_a_run_of_any_shape_draws(tmp_path, invent, open_result, shape):
     """Every plot is drawn, none is empty, and no label leaves its figure."""
     result = open_result(invent(**shape))
     paths = draw_all(result, tmp_path / "plots")
-    assert [path.name for path in paths] == ["cpu_share.png", "memory.png", "latency.png", "gantt.png"]
+    assert [path.stem for path in paths] == ["cpu_share", "memory", "latency", "gantt", "runqueue_latency"]
     assert all(path.stat().st_size > 1000 for path in paths)
-    for draw in (cpu_share, memory, latency, gantt):
+    for draw in (cpu_share, memory, latency, gantt, runqueue_latency):
         figure = draw(result)
         renderer = FigureCanvasAgg(figure).get_renderer()
         for text in (text for ax in figure.axes for text in ax.texts):
@@ -53,7 +54,7 @@ def test_the_same_result_gives_the_same_bytes(tmp_path, three_jobs, open_result)
     """PNG and SVG carry no date and no random names."""
     first = draw_all(open_result(three_jobs), tmp_path / "a", svg=True)
     second = draw_all(open_result(three_jobs), tmp_path / "b", svg=True)
-    assert len(first) == 8
+    assert len(first) == 10
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
 

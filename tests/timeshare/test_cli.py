@@ -55,9 +55,12 @@ def test_run_shows_tables_and_leaves_a_whole_result(timeshare, tmp_path):
         "manifest.json",
         *(
             f"{name}.parquet"
-            for name in ("processes", "cpus", "cpu", "memory", "requests", "slices", "events")
+            for name in (
+                *("processes", "cpus", "cpu", "memory", "requests", "slices", "events"),
+                "runqueue_latency",
+            )
         ),
-        *(f"{name}.png" for name in ("cpu_share", "memory", "latency", "gantt")),
+        *(f"{name}.png" for name in ("cpu_share", "memory", "latency", "gantt", "runqueue_latency")),
     }
 
 
