@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from simulator import span
 from simulator.errors import InvariantError
-from simulator.fluid import advance_fluid, settle_fluid, share_out
+from simulator.fluid import advance_fluid, renew_fluid
 from simulator.tables import NOBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from simulator.compiled import State
     from simulator.schedulers.base import Scheduler
     from simulator.tables import Float64s, Int64s
@@ -34,21 +34,6 @@ def entitled_ns_by_now(state: State) -> Float64s:
     due = service - state.totals.fluid_at_ns[0]
     entitled: Float64s = state.processes.entitled_ns + state.processes.rate * due
     return entitled
-
-
-def renew_fluid(state: State, demands: Iterable[tuple[int, int]]) -> None:
-    """Tell the fluid ideal of new demands, and of tickets that have changed.
-
-    Args:
-        state: the kernel's tables.
-        demands: pid and CPU time in nanoseconds of each new demand.
-    """
-    service = service_by_now(state)
-    advance_fluid(state.processes, state.totals, service)
-    settle_fluid(state.processes, state.totals, float(service))
-    for pid, cpu_ns in demands:
-        state.processes.owed_ns[pid] += cpu_ns
-    share_out(state.processes, state.totals)
 
 
 def service_by_now(state: State) -> int:
@@ -80,7 +65,8 @@ def close(policy: Scheduler, state: State) -> None:
             processes.wait_ns[pid] += now - processes.ready_since_ns[pid]
             processes.ready_since_ns[pid] = now
             span.note_lag(processes, totals, pid, int(totals.delivered_ns[0]), processes.cpu_ns[pid])
-    renew_fluid(state, [])
+    nothing = np.zeros(0, np.int64)
+    renew_fluid(processes, totals, nothing, nothing, service_by_now(state))
     check(state, now)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from simulator import span
+from simulator import fluid, span, tables
 from simulator.errors import TimeshareError
 from simulator.schedulers.base import PerCpu, PerProcess, Shared, columns_of_policy
 from simulator.tables import Cpus, Processes, Slices, Totals, columns_of
@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.schedulers.base import Scheduler
-    from simulator.tables import Table
+    from simulator.tables import Int64s, Table
 
+    Renewal = Callable[["State", Int64s, Int64s, int], None]
     Span = Callable[["State", int], int]
+
+RARE = (fluid.meet_next,)
+"""Functions that are called, not copied to where they are used: they run once a demand, not once a slice."""
 
 RULES = ("pick", "charge", "slice_ns", "tick")
 """The policy's methods that the span calls."""
@@ -82,7 +86,7 @@ def compiled_span(policy: Scheduler) -> Span:
     # One flat loop without reference counting: the arrays outlive the call, and counting them costs ten times
     # what the loop itself does.
     njit: Any = partial(numba.njit, nogil=True, _nrt=False)
-    tree = _Tree(njit(inline="always"))
+    tree = _Tree(njit(inline="always"), njit())
     kind = type(policy)
     try:
         for rule in RULES:
@@ -95,20 +99,16 @@ def compiled_span(policy: Scheduler) -> Span:
             "total_view": tree.wrap(_column_view(Totals)),
             "slice_view": tree.wrap(_column_view(Slices)),
         }
-        entry = _clone(_entry, {**views, "run_span": run_span})
-        entry.__qualname__ = f"{kind.__name__}_{tree.fingerprint(policy)}"
-        try:
-            entry = njit(cache=True)(entry)
-        except RuntimeError:  # no place on this machine can hold a cache
-            entry = njit()(entry)
+        name = f"{kind.__name__}_{tree.fingerprint(*_fields(policy), repr(_constants(policy)))}"
+        entry = _cached(_entry, {**views, "run_span": run_span}, name, njit)
     except OSError as error:
         raise CompileError(f"scheduler '{policy.name}': the source of its methods cannot be read") from error
 
     def run(state: State, horizon: int) -> int:
-        tables = (state.process_table, state.cpu_table, state.total_table, state.slice_table)
+        kernel = (state.process_table, state.cpu_table, state.total_table, state.slice_table)
         try:
             own = (policy.process_table, policy.cpu_table, policy.shared_table, policy.draws)
-            return int(entry(*own, *tables, horizon))
+            return int(entry(*own, *kernel, horizon))
         except NumbaError as error:
             raise CompileError(
                 f"scheduler '{policy.name}' says compilable = True, but its methods cannot be compiled: "
@@ -116,6 +116,44 @@ def compiled_span(policy: Scheduler) -> Span:
             ) from error
 
     return run
+
+
+def interpreted_renewal(state: State, pids: Int64s, demands_ns: Int64s, service: int) -> None:
+    """Call `simulator.fluid.renew_fluid`."""
+    fluid.renew_fluid(state.processes, state.totals, pids, demands_ns, service)
+
+
+def compiled_renewal() -> Renewal:
+    """Return `simulator.fluid.renew_fluid` as machine code; it is the same for all policies."""
+    import numba  # noqa: PLC0415 - as in compiled_span
+
+    njit: Any = partial(numba.njit, nogil=True, _nrt=False)
+    tree = _Tree(njit(inline="always"), njit())
+    names = {
+        "renew_fluid": tree.compiled(fluid.renew_fluid),
+        "process_view": tree.wrap(_column_view(Processes)),
+        "total_view": tree.wrap(_column_view(Totals)),
+    }
+    entry = _cached(_renewal_entry, names, f"renewal_{tree.fingerprint()}", njit)
+
+    def run(state: State, pids: Int64s, demands_ns: Int64s, service: int) -> None:
+        entry(state.process_table, state.total_table, pids, demands_ns, service)
+
+    return run
+
+
+def _renewal_entry(processes: Any, totals: Any, pids: Any, demands_ns: Any, service: int) -> None:
+    renew_fluid(process_view(processes), total_view(totals), pids, demands_ns, service)  # type: ignore[name-defined] # noqa: F821 - bound when compiled
+
+
+def _cached(function: Any, names: dict[str, Any], name: str, njit: Any) -> Any:
+    """Return a compiled clone of a function whose machine code is kept on disk under a name of its own."""
+    entry = _clone(function, names)
+    entry.__qualname__ = name
+    try:
+        return njit(cache=True)(entry)
+    except RuntimeError:  # no place on this machine can hold a cache
+        return njit()(entry)
 
 
 def _entry(  # noqa: PLR0913, PLR0917 - machine code is handed arrays, not objects
@@ -142,8 +180,9 @@ def _entry(  # noqa: PLR0913, PLR0917 - machine code is handed arrays, not objec
 class _Tree:
     """Functions with all that they call, compiled once each."""
 
-    def __init__(self, wrap: Callable[[Any], Any]) -> None:
+    def __init__(self, wrap: Callable[[Any], Any], wrap_rare: Callable[[Any], Any]) -> None:
         self.wrap = wrap
+        self.wrap_rare = wrap_rare
         self.done: dict[Any, Any] = {}
         self.sources: list[str] = []
 
@@ -156,12 +195,13 @@ class _Tree:
                 for name in function.__code__.co_names
                 if isinstance(called := function.__globals__.get(name), FunctionType)
             }
-            self.done[function] = self.wrap(_clone(function, callees))
+            wrap = self.wrap_rare if function in RARE else self.wrap
+            self.done[function] = wrap(_clone(function, callees))
         return self.done[function]
 
-    def fingerprint(self, policy: Scheduler) -> str:
+    def fingerprint(self, *more: str) -> str:
         """Return a hash of everything that the machine code was made from."""
-        made_from = [*self.sources, *_fields(policy), repr(_constants(policy)), inspect.getsource(span)]
+        made_from = [*self.sources, *more, inspect.getsource(tables)]
         return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:16]
 
 

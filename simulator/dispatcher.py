@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from simulator import books, span
 from simulator.clock import Clock, Demand
-from simulator.compiled import State, compiled_span, interpreted_span
+from simulator.compiled import (
+    State,
+    compiled_renewal,
+    compiled_span,
+    interpreted_renewal,
+    interpreted_span,
+)
 from simulator.errors import TimeshareError
 from simulator.schedulers.base import Scheduler
 from simulator.tables import FAR, NEVER, NOBODY, Slices, Totals, cpu_table, grown, new_table, process_table
@@ -14,14 +22,12 @@ from simulator.tables import FAR, NEVER, NOBODY, Slices, Totals, cpu_table, grow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-
     from simulator.hardware import Hardware
     from simulator.tables import Table
 
 Engine = Literal["auto", "interpreted", "compiled"]
 
-WORTH_COMPILING = 30_000
+WORTH_COMPILING = 100_000
 """Slices from which on loading machine code is quicker than going on interpreted."""
 
 FIRST_CAPACITY = 16
@@ -74,6 +80,7 @@ class Dispatcher:
         self.finished_slices: list[Table] = []
         self.clock = Clock(self.advance)
         self.each_window: Callable[[int], None] = lambda _now: None
+        self.each_runnable: Callable[[int, bool], None] = lambda _pid, _runnable: None
         self.window_ns = NEVER
         self._next_window_ns = NEVER
         self._runnable: list[bool] = []
@@ -87,6 +94,7 @@ class Dispatcher:
         self._compiled = engine == "compiled"
         self._may_compile = engine == "auto" and policy.compilable
         self._span = compiled_span(policy) if self._compiled else interpreted_span(policy)
+        self._renew = compiled_renewal() if self._compiled else interpreted_renewal
 
     def admit(self, tickets: int, affinity: int | None = None) -> int:
         """Give a new process its pid.
@@ -146,6 +154,7 @@ class Dispatcher:
         """Change a process's tickets; the policy hears of it at the end of a running process's slice."""
         self.state.processes.tickets[pid] = tickets
         self._fluid_stale = True
+        self._retunes.pop(pid, None)
         if self.is_running(pid):
             self._retunes[pid] = tickets
         elif self.state.processes.queued[pid]:
@@ -199,6 +208,7 @@ class Dispatcher:
             to_come = min(limit - int(totals.now_ns[0]), NEVER) // self._quantum_ns * len(self.state.cpus.pid)
             if totals.quanta[0] + to_come > WORTH_COMPILING:
                 self._span = compiled_span(self.policy)
+                self._renew = compiled_renewal()
                 self._may_compile = False
         while True:
             reached = self._span(self.state, limit)
@@ -241,6 +251,7 @@ class Dispatcher:
                 totals.queued[0] -= 1
                 self._runnable[pid] = False
                 self.policy.leave(pid)
+                self.each_runnable(pid, False)
         self._undecided.clear()
         if self._retunes:
             self._apply_retunes()
@@ -255,6 +266,7 @@ class Dispatcher:
         return now % tick_ns == 0 and self.policy.tick(int(cpus.pid[cpu]), int(cpus.slice_ran_ns[cpu]))
 
     def _enter(self, pid: int) -> None:
+        self.each_runnable(pid, True)
         self.state.processes.queued[pid] = 1
         self.state.processes.ready_since_ns[pid] = self.clock.now_ns
         self.state.totals.queued[0] += 1
@@ -305,7 +317,8 @@ class Dispatcher:
                 self.policy.retune(pid, tickets)
 
     def _renew_fluid(self) -> None:
-        books.renew_fluid(self.state, self._new_demands)
+        pids, demands = np.array(self._new_demands, np.int64).reshape(-1, 2).T
+        self._renew(self.state, pids, demands, books.service_by_now(self.state))
         self._new_demands.clear()
         self._fluid_stale = False
 

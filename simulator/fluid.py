@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from simulator.tables import FAR
 
 if TYPE_CHECKING:
-    from simulator.tables import Processes, Totals
+    from simulator.tables import Int64s, Processes, Totals
 
 DROP = 0.5
 """Nanoseconds of owed service that count as none: what rounding may leave."""
@@ -30,8 +30,30 @@ def advance_fluid(processes: Processes, totals: Totals, service: int) -> None:
     process has received in the ideal.
     """
     while totals.fluid_next_ns[0] <= service:
-        settle_fluid(processes, totals, totals.fluid_next_ns[0])
-        share_out(processes, totals)
+        meet_next(processes, totals)
+
+
+def meet_next(processes: Processes, totals: Totals) -> None:
+    """Let the ideal meet its next demand."""
+    settle_fluid(processes, totals, totals.fluid_next_ns[0])
+    share_out(processes, totals)
+
+
+def renew_fluid(processes: Processes, totals: Totals, pids: Int64s, demands_ns: Int64s, service: int) -> None:
+    """Tell the ideal of new demands, and of tickets that have changed.
+
+    Args:
+        processes: the process table.
+        totals: the machine's numbers.
+        pids: whose demands.
+        demands_ns: CPU time of each.
+        service: CPU time delivered in all by now.
+    """
+    advance_fluid(processes, totals, service)
+    settle_fluid(processes, totals, float(service))
+    for at in range(len(pids)):
+        processes.owed_ns[pids[at]] += demands_ns[at]
+    share_out(processes, totals)
 
 
 def settle_fluid(processes: Processes, totals: Totals, service: float) -> None:

@@ -64,7 +64,9 @@ class ProcessMemory:
     def finish(self) -> None:
         """End the burst: the heap is as the events left it."""
         if self._trajectory is not None:
-            burst_peak = self._trajectory.peak_between(self._seen_ns, self._trajectory.end_ns)
+            whole = self._trajectory.peak_bytes
+            rest = self._trajectory.peak_between
+            burst_peak = whole if self._seen_ns == 0 else rest(self._seen_ns, self._trajectory.end_ns)
             self._peak_bytes = max(self._peak_bytes, burst_peak)
             self._trajectory = None
         self._note_level()

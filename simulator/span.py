@@ -225,17 +225,18 @@ def end_runs(
         if cpus.run_end_ns[cpu] == now:
             book_run(processes, cpus, totals, cpu, now)
             pid = cpus.pid[cpu]
-            if processes.demand_ns[pid] == 0:
-                completed = True
-            elif policy.tick_ns[0] > 0:
+            met = processes.demand_ns[pid] == 0
+            completed = completed or met
+            goes_on = met
+            if policy.tick_ns[0] > 0 and not met:
                 policy.left_ns[pid] = processes.demand_ns[pid]
                 if tick(policy, pid, cpus.slice_ran_ns[cpu]):
                     cpus.tick_due_ns[cpu] = totals.tick_cost_ns[0]
-                    put_back(policy, processes, cpus, totals, slices, cpu, now)
                 else:
+                    goes_on = True
                     cpus.ticking_ns[cpu] += totals.tick_cost_ns[0]
                     start_run(policy, processes, cpus, cpu, now + totals.tick_cost_ns[0])
-            else:
+            if not goes_on:
                 put_back(policy, processes, cpus, totals, slices, cpu, now)
     return completed
 

@@ -26,11 +26,14 @@ def camera_times(fps: float, *, start_ns: int, jitter_ns: int, random: np.random
         random: where the jitter is drawn from.
     """
     period = Fraction(NANOSECONDS) / Fraction(str(fps))
+    whole, rest = divmod(period.numerator, period.denominator)
     last, frame = start_ns, 0
     while True:
-        due = start_ns + int(frame * period)
-        late = int(random.random() * jitter_ns) if jitter_ns else 0
-        last = max(last, due + late)
+        # Whole numbers all the way: the n-th frame is exact after any number of frames.
+        at = start_ns + frame * whole + frame * rest // period.denominator
+        if jitter_ns:
+            at += int(random.random() * jitter_ns)
+        last = max(last, at)
         yield last
         frame += 1
 

@@ -70,7 +70,7 @@ def test_switching_to_machine_code_in_the_middle_is_not_noticed(tools):
     results = []
     for engine in ("interpreted", "auto"):
         machine = tools.busy_machine([3, 2, 1], "lottery", quantum_ns=1000, engine=engine, slices=0)
-        machine.run(40_000_000, window_ns=10_000_000)
+        machine.run(120_000_000, window_ns=10_000_000)
         results.append(machine.dispatcher.state.processes.cpu_ns[:3].tolist())
         compiled = machine.dispatcher._may_compile is False
         assert compiled

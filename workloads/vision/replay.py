@@ -8,6 +8,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from simulator.burst import Burst
 from simulator.memory.address_space import Layout
 from simulator.memory.base_and_bounds import BaseAndBounds
 from simulator.memory.heap import Heap
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
     import simpy
 
-    from simulator.burst import Burst
     from simulator.syscalls import SystemCalls
 
 ELEMENT_BYTES = {
@@ -77,9 +79,7 @@ def vision(
         load_weights(recorded, system.malloc)
         for _ in itertools.count() if requests is None else range(requests):
             request = yield system.receive(source)
-            image = system.malloc(input_bytes(recorded))
             yield system.execute(burst)
-            system.free(image)
             system.reply(request)
 
     return Workload(program, heap_need_bytes(profile), recorded=True)
@@ -126,7 +126,6 @@ def heap_need_bytes(profile: str) -> int:
     layout = Layout(code_bytes=0, heap_bytes=UNLIMITED_BYTES // 2, stack_bytes=0)
     heap = Heap(BaseAndBounds(PhysicalMemory(UNLIMITED_BYTES), layout, "trial"))
     load_weights(recorded, heap.malloc)
-    heap.malloc(input_bytes(recorded))
     TrajectoryCache().run(heap, burst, {})
     return heap.held_bytes
 
@@ -135,4 +134,22 @@ def heap_need_bytes(profile: str) -> int:
 def _recorded(profile: str) -> tuple[Profile, Burst]:
     """Read a profile once, so that jobs of the same model share the same burst."""
     recorded = load_profile(profile)
-    return recorded, to_burst(recorded)
+    return recorded, with_input(to_burst(recorded), input_bytes(recorded))
+
+
+def with_input(burst: Burst, size: int) -> Burst:
+    """Return the burst with a block of `size` bytes allocated before its first operation, freed at its end.
+
+    The input lies in memory before an inference begins, so that it is not among the recorded events. Within
+    the burst it leaves the heap as it was, which lets a run be recognised as a repetition of the last.
+    """
+    block = int(burst.event_block.max(initial=-1)) + 1
+    last = len(burst.op_cpu_ns) - 1
+    return Burst(
+        op_cpu_ns=burst.op_cpu_ns,
+        op_names=burst.op_names,
+        event_op=np.concatenate([[0], burst.event_op, [last]]),
+        event_after=np.concatenate([[False], burst.event_after, [True]]),
+        event_block=np.concatenate([[block], burst.event_block, [block]]),
+        event_bytes=np.concatenate([[size], burst.event_bytes, [-size]]),
+    )
