@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from timeshare.figures import figure
+
 SCENARIO = """
 name: tiny
 duration: 1s
@@ -101,6 +103,26 @@ def test_compare_gives_intervals_and_real_differences(timeshare, tmp_path):
     assert (tmp_path / "c/plots/comparison.png").is_file()
 
 
+def test_compare_without_a_number_says_how_many_it_took_and_why(timeshare):
+    """Nothing random: three replications, alike, and a word about it."""
+    done = timeshare("compare", "tiny.yaml", "--schedulers", "stride,round-robin", "--out", "c")
+    assert "tiny: 3 replications of 1 s" in done.stdout
+    assert "3 replications came out alike, so there were no more." in done.stdout
+    done = timeshare("compare", "tiny.yaml", "--max-replications", "11", "--json", "--out", "c")
+    stopping = json.loads(done.stdout)["stopping"]
+    assert (stopping["replications"], stopping["precise"], stopping["scheduler"]) == (11, False, "lottery")
+    assert "11 replications, the most allowed" in done.stderr
+
+
+def test_a_published_figure_is_drawn_where_it_is_wanted(tmp_path, monkeypatch):
+    """In the format that the name ends in, with the same bytes each time."""
+    monkeypatch.setattr("timeshare.figures.LENGTHS", (1, 2, 3))
+    for name in ("a.png", "b.png"):
+        assert figure(name="ostep-fairness", out=tmp_path / name, jobs=1, as_json=False, quiet=True) == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_report_draws_everything_again_from_the_directory_alone(timeshare, tmp_path):
     """The pictures come out byte for byte as before, and SVG on request."""
     timeshare("run", "tiny.yaml", "--out", "r")
@@ -120,6 +142,7 @@ def test_report_draws_everything_again_from_the_directory_alone(timeshare, tmp_p
         ("schedulers", {"fifo", "lottery", "round-robin", "stride"}),
         ("workloads", {"cpu-bound", "interactive", "vision"}),
         ("models", {"fcn_resnet50", "mobilenet_v3_small", "resnet18", "retinanet_resnet50_fpn"}),
+        ("figures", {"ostep-fairness"}),
     ],
 )
 def test_list_says_what_there_is(timeshare, what, expected):
@@ -157,6 +180,11 @@ MISTAKES = [
     (["compare", "tiny.yaml", "--schedulers", ","], "none named"),
     (["report", "nowhere"], "nowhere: no such directory"),
     (["report", "."], "not a timeshare result"),
+    (["compare", "tiny.yaml", "--replications", "some"], "neither auto nor a whole number"),
+    (["compare", "tiny.yaml", "--replications", "0"], "neither auto nor a whole number"),
+    (["figure", "ostep"], "there are: ostep-fairness"),
+    (["figure", "ostep-fairness", "--out", "f.txt"], "end the name in .png"),
+    (["figure", "ostep-fairness", "--out", "nowhere/f.png"], "there is no directory nowhere"),
     (["profile", "resnet19"], "Did you mean resnet18"),
     (["profile", "resnet18", "--size", "big"], "320x240"),
     (["list", "cats"], "cats"),
