@@ -69,9 +69,10 @@ class Channel:
         if (self.capacity is None) != (self.when_full == "wait"):
             raise ValueError("a channel drops requests exactly when its capacity is limited")
 
-    def arrive(self) -> Request:
-        """Let one more request arrive now; it or another may be dropped."""
-        request = Request(len(self.requests), self.clock.now_ns)
+    def arrive(self, request: Request | None = None) -> Request:
+        """Let one more request arrive now, a plain one unless given; it or another may be dropped."""
+        if request is None:
+            request = Request(len(self.requests), self.clock.now_ns)
         self.requests.append(request)
         if self._receivers:
             self._hand(request, self._receivers.popleft())

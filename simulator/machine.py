@@ -6,6 +6,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from simulator import books
+from simulator.bank import Bank
+from simulator.calls import Calls
+from simulator.currencies import BASE
 from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
 from simulator.memory.errors import MemoryFault, OutOfMemory
@@ -16,6 +19,7 @@ from simulator.process_memory import ProcessMemory
 from simulator.recordings import KernelEvent, MemorySample, Recordings
 from simulator.streams import Streams
 from simulator.syscalls import SystemCalls
+from simulator.tickets import Economy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -50,6 +54,7 @@ class Machine:
         replication: which independent repetition.
         engine: how spans are run: "auto", "interpreted" or "compiled".
         slices: how many finished slices are kept on record; None for all.
+        economy: currencies for the processes' tickets; None where there is only the base.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Machine:
         replication: int = 0,
         engine: Engine = "auto",
         slices: int | None = 0,
+        economy: Economy | None = None,
     ) -> None:
         self.streams = Streams(seed, replication)
         self.dispatcher = Dispatcher(
@@ -75,6 +81,8 @@ class Machine:
         self.memory = PhysicalMemory(memory_bytes)
         self.processes: list[Process] = []
         self.recordings = Recordings()
+        self.bank = Bank(economy or Economy(), self.dispatcher, self._tell_tickets)
+        self.calls = Calls(self.bank)
         self.final_states: list[ProcessState] = []
         self._progress: Callable[[int], None] = lambda _now: None
 
@@ -87,28 +95,29 @@ class Machine:
         layout: Layout,
         start_ns: int = 0,
         affinity: int | None = None,
+        currency: str = BASE,
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
         Its address space is allocated when it starts; if memory has no room for it then, it is refused,
-        which its exit record tells.
+        which its exit record tells. Its tickets are tickets of `currency`.
+
+        Raises:
+            TicketError: a negative amount, an unknown currency, or more tickets than can be.
+            PolicyError: affinity, and a policy that does not look at it.
         """
-        process = Process(self.dispatcher.admit(tickets, affinity), name, start_ns)
+        process = Process(self.bank.open(tickets, currency, affinity), name, start_ns)
         self.processes.append(process)
         self.clock.process(self._life(process, program, layout))
         return process
 
     def set_tickets(self, process: Process, tickets: int) -> None:
-        """Change a process's tickets from now on.
+        """Change a process's own tickets, in its currency, from now on.
 
         Raises:
-            ValueError: a negative number.
+            TicketError: a negative number, or fewer than others hold of them.
         """
-        if tickets < 0:
-            raise ValueError(f"tickets are never negative: {tickets}")
-        before = int(self.dispatcher.state.processes.tickets[process.pid])
-        self.dispatcher.set_tickets(process.pid, tickets)
-        self._tell(process, "tickets", f"tickets {before} -> {tickets}")
+        self.bank.set_tickets(process.pid, tickets)
 
     def run(self, until_ns: int, *, window_ns: int, progress: Callable[[int], None] | None = None) -> None:
         """Simulate up to `until_ns`, sampling at the end of every window; then close the books.
@@ -170,6 +179,8 @@ class Machine:
     def _end(self, process: Process, code: int, kind: str, reason: str) -> None:
         process.ended = ExitRecord(self.clock.now_ns, code, f"{kind}: {reason}" if reason else kind)
         self._keep_memory_figures(process)
+        self.bank.close(process.pid)
+        self.calls.end(process)
         if process.memory is not None:
             process.memory.release()
             process.memory = None
@@ -189,6 +200,9 @@ class Machine:
 
     def _tell(self, process: Process, kind: str, detail: str) -> None:
         self.recordings.events.append(KernelEvent(self.clock.now_ns, process.pid, kind, detail))
+
+    def _tell_tickets(self, pid: int, detail: str) -> None:
+        self.recordings.events.append(KernelEvent(self.clock.now_ns, pid, "tickets", detail))
 
     def _sample(self, now: int) -> None:
         received = books.cpu_ns_by_now(self.dispatcher.state)

@@ -34,7 +34,7 @@ class KernelEvent(NamedTuple):
 
     Attributes:
         at_ns: when.
-        pid: to whom.
+        pid: to whom, NOBODY for a currency.
         kind: "spawn", "refuse", "exit", "kill" or "tickets".
         detail: in words.
     """

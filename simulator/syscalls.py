@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+from simulator.calls import Call, CallError
+from simulator.channels import Channel
 from simulator.process import ProcessExit
 
 if TYPE_CHECKING:
@@ -85,18 +87,55 @@ class SystemCalls:
         return self._machine.clock.timeout(int(duration_ns))
 
     def receive(self, source: Source) -> simpy.Event:
-        """Block until there is a request; the event's value is the request."""
+        """Block until there is a request; the event's value is the request.
+
+        The tickets that a call lends come with it.
+        """
+        if isinstance(source, Channel):
+            return self._machine.calls.receive(self._process, source)
         return source.receive()
 
     def reply(self, request: Request) -> None:
-        """Finish a request."""
+        """Finish a request; that of another process wakes it and returns its tickets."""
         request.finished_ns = self.now_ns
+        if isinstance(request, Call):
+            self._machine.calls.reply(request)
 
-    def set_tickets(self, tickets: int) -> None:
-        """Change the process's own tickets.
+    def request(self, channel: Channel, tickets: int | None = None) -> simpy.Event:
+        """Ask whoever serves a channel, and block until the reply; the event's value is the request.
+
+        While the process waits, its tickets work for the server.
+
+        Args:
+            channel: where the server receives.
+            tickets: how many of the tickets in hand to lend; None for all.
 
         Raises:
-            ValueError: a negative number.
+            CallError: all that ever served the channel have ended; or, in place of the reply, they do now.
+            TicketError: more tickets than the process has in hand.
+            ValueError: a channel that may drop the request.
+        """
+        return self._machine.calls.ask(self._process, channel, tickets)
+
+    def transfer(self, to_pid: int, tickets: int) -> None:
+        """Hand tickets in hand to another process, for good.
+
+        They stay tickets of this process's currency, and vanish when this process ends.
+
+        Raises:
+            CallError: the other process has ended, or there is none of that pid.
+            TicketError: more tickets than the process has in hand, or a negative number.
+        """
+        processes = self._machine.processes
+        if not 0 <= to_pid < len(processes):
+            raise CallError(f"cannot transfer {tickets} tickets: there is no process {to_pid}")
+        self._machine.calls.transfer(self._process, processes[to_pid], tickets)
+
+    def set_tickets(self, tickets: int) -> None:
+        """Change the process's own tickets, in its currency.
+
+        Raises:
+            TicketError: a negative number, or fewer than others hold of them.
         """
         self._machine.set_tickets(self._process, tickets)
 
