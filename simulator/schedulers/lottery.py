@@ -7,12 +7,23 @@ from typing import ClassVar
 from simulator.schedulers.base import PerProcess, Scheduler, Shared, may_run, next_draw
 from simulator.schedulers.members import add_member, remove_member
 
+MOST = 1024
+"""The most that compensation multiplies tickets by: no part of a quantum counts as less than 1/1024."""
+
 
 class Lottery(Scheduler):
     """Each quantum goes to the holder of a ticket drawn at random.
 
     The draw walks the list of waiting processes, summing tickets until the sum exceeds the winning number,
     as in OSTEP figure 9.1. A process with no tickets runs only when no waiting process has any.
+
+    Args:
+        compensation: a process that used only a fraction f of its quantum has its tickets raised by 1/f
+            until it next wins (Waldspurger and Weihl, section 4.5), so that giving up the CPU early does not
+            cost it its share.
+
+    Raises:
+        ValueError: `compensation` is neither true nor false.
     """
 
     name: ClassVar[str] = "lottery"
@@ -27,6 +38,13 @@ class Lottery(Scheduler):
     total: Shared
     # How many of the members are bound to certain CPUs.
     pinned: Shared
+    # Execution in the last slice.
+    used_ns: PerProcess
+
+    def __init__(self, *, compensation: bool = False) -> None:
+        if not isinstance(compensation, bool):
+            raise ValueError(f"compensation is true or false, not {compensation}")  # noqa: TRY004 - a wrong option, as of every policy
+        self.compensation = compensation
 
     def enter(self, pid: int) -> None:
         """Join the list's end with all tickets in the draw."""
@@ -54,8 +72,9 @@ class Lottery(Scheduler):
                     return pid
         return -1
 
-    def charge(self, pid: int, ran_ns: int) -> None:  # noqa: ARG002 - a lottery has no memory
-        """Put the tickets back into the draw; what was used is forgotten."""
+    def charge(self, pid: int, ran_ns: int) -> None:
+        """Put the tickets back into the draw; what was used matters for compensation alone."""
+        self.used_ns[pid] = ran_ns
         place_stake(self, pid)
 
 
@@ -71,10 +90,15 @@ def stake_elsewhere(lottery: Lottery, cpu: int) -> int:
 
 
 def place_stake(lottery: Lottery, pid: int) -> None:
-    """Let a process's tickets take part in the draw."""
-    lottery.stake[pid] = lottery.tickets[pid]
+    """Let a process's tickets take part in the draw, with compensation for an unused rest of a quantum."""
+    stake = lottery.tickets[pid]
+    quantum = lottery.quantum_ns[0]
+    used = lottery.used_ns[pid]
+    if lottery.compensation and 0 < used < quantum:
+        stake = int(stake * (quantum / max(used, quantum // MOST)))
+    lottery.stake[pid] = stake
     lottery.waiting[pid] = 1
-    lottery.total[0] += lottery.tickets[pid]
+    lottery.total[0] += stake
 
 
 def take_stake(lottery: Lottery, pid: int) -> None:

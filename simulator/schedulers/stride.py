@@ -21,7 +21,8 @@ class Stride(Scheduler):
 
     A process that leaves keeps the distance of its pass to the global pass and takes it up again when it
     returns (TM-528, section 3.3), so that sleeping earns nothing; a change of tickets stretches that
-    distance by the ratio of the strides. A process with no tickets runs only when no waiting process has any.
+    distance by the ratio of the strides. A process with no tickets runs only when no waiting process has any;
+    what it is given later stretches the distance that it had with its last tickets.
     Pass is kept in whole units with the division's remainder beside
     it, so that no rounding accumulates.
 
@@ -45,6 +46,8 @@ class Stride(Scheduler):
     key: PerProcess
     remain: PerProcess
     known: PerProcess
+    # The tickets that remain was earned with: the last that were not 0.
+    basis: PerProcess
     # Tickets of all runnable processes; execution since the global pass was last advanced.
     active: Shared
     global_pass: Shared
@@ -61,7 +64,8 @@ class Stride(Scheduler):
         advance_global(self)
         if self.known[pid] == 0:
             self.known[pid] = 1
-            self.remain[pid] = self.first_quanta * self.quantum_ns[0] * SCALE // max(self.tickets[pid], 1)
+            self.basis[pid] = max(self.tickets[pid], 1)
+            self.remain[pid] = self.first_quanta * self.quantum_ns[0] * SCALE // self.basis[pid]
         self.pass_[pid] = self.global_pass[0] + self.remain[pid]
         offer(self, pid)
         self.active[0] += self.tickets[pid]
@@ -99,8 +103,9 @@ class Stride(Scheduler):
     def retune(self, pid: int, tickets: int) -> None:
         """Stretch the distance to the global pass by the ratio of the strides."""
         if tickets > 0:
-            self.remain[pid] = self.remain[pid] * self.tickets[pid] // tickets
-        self.fraction[pid] = 0
+            self.remain[pid], rest = divmod(int(self.remain[pid]) * int(self.basis[pid]), tickets)
+            self.fraction[pid] += rest
+            self.basis[pid] = tickets
         self.tickets[pid] = tickets
 
 
