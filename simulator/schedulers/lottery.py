@@ -62,6 +62,16 @@ class Lottery(Scheduler):
         """Draw the winning ticket among those that may run on the CPU."""
         total = self.total[0] - stake_elsewhere(self, cpu)
         winner = int(next_draw(self) * total)
+        if total > 0 and self.pinned[0] == 0:
+            # Nearly always so, and then nobody needs to be asked where it may run.
+            at = 0
+            counter = self.stake[self.members[at]]
+            while counter <= winner:
+                at += 1
+                counter += self.stake[self.members[at]]
+            lucky: int = self.members[at]
+            take_stake(self, lucky)
+            return lucky
         counter = 0
         for at in range(self.count[0]):
             pid: int = self.members[at]
