@@ -26,8 +26,6 @@ class LotteryTree(Lottery):
     # The tickets that a draw is made from, by pid; their sums.
     ticket_leaf: PerProcess
     ticket_sum: PerProcess
-    # Execution in the last slice.
-    used_ns: PerProcess
 
     def attach(self, capacity: int, quantum_ns: int, cpus: int = 1) -> None:
         """Make room for a complete tree."""
