@@ -70,6 +70,7 @@ def processes_table(machine: Machine, end_ns: int) -> pa.Table:
             "dispatches": rows["dispatches"],
             "switches_in": rows["switches_in"],
             "preemptions": rows["preemptions"],
+            "migrations": rows["migrations"],
             "address_space_bytes": pa.array(
                 [process.address_space_bytes for process in processes], pa.int64()
             ),
@@ -93,6 +94,8 @@ def cpus_table(machine: Machine, end_ns: int) -> pa.Table:
             "cpu": np.arange(len(cpus.pid)),
             "busy_s": _seconds(cpus.busy_ns),
             "switching_s": _seconds(cpus.switching_ns),
+            "migrating_s": _seconds(cpus.migrating_ns),
+            "ticking_s": _seconds(cpus.ticking_ns),
             "idle_s": _seconds(cpus.idle_ns),
             "wasted_s": _seconds(cpus.wasted_ns),
             "elapsed_s": np.full(len(cpus.pid), end_ns / NANOSECONDS),

@@ -64,7 +64,7 @@ class Simulation:
         spec = scenario.machine
         self.machine = Machine(
             make_scheduler(self.policy, scenario.scheduler.options if own else {}),
-            Hardware(spec.cpus, spec.quantum_ns, spec.context_switch_ns),
+            Hardware(spec.cpus, spec.quantum_ns, spec.context_switch_ns, spec.migration_ns, spec.tick_ns),
             memory_bytes=spec.memory.size_bytes,
             seed=scenario.seed,
             replication=replication,

@@ -52,6 +52,16 @@ class Machine(_Part):
     context_switch_ns: Duration = Field(
         default=0, alias="context_switch", description="CPU time lost at each switch to another process."
     )
+    migration_ns: Duration = Field(
+        default=0,
+        alias="migration",
+        description="CPU time lost to cold caches when a process runs on another CPU than its last.",
+    )
+    tick_ns: Duration = Field(
+        default=0,
+        alias="tick",
+        description="CPU time lost at each timer tick, under schedulers that decide at ticks.",
+    )
     memory: MachineMemory = Field(default_factory=MachineMemory, description="Physical memory.")
 
 
