@@ -46,6 +46,7 @@ def all_tables(
 def processes_table(machine: Machine, end_ns: int) -> pa.Table:
     """One row a process: what it got, what it was entitled to, and how it ended."""
     processes = machine.processes
+    economy = machine.bank.economy
     count = len(processes)
     columns = machine.dispatcher.state.processes
     rows = {name: getattr(columns, name)[:count] for name in columns._fields}
@@ -58,6 +59,8 @@ def processes_table(machine: Machine, end_ns: int) -> pa.Table:
             "pid": [process.pid for process in processes],
             "job": pa.array([process.name for process in processes], pa.string()),
             "tickets": rows["tickets"],
+            "base_tickets": rows["tickets"] / economy.scale,
+            "currency": pa.array([economy.currency_of(process.pid) for process in processes], pa.string()),
             "state": pa.array([str(state) for state in machine.final_states], pa.string()),
             "arrived_s": _seconds([process.arrived_ns for process in processes]),
             "first_run_s": _seconds(first_run),
@@ -189,7 +192,9 @@ def events_table(machine: Machine) -> pa.Table:
         {
             "time_s": _seconds([event.at_ns for event in events]),
             "pid": pa.array([event.pid for event in events], pa.int64()),
-            "job": pa.array([machine.processes[event.pid].name for event in events], pa.string()),
+            "job": pa.array(
+                [machine.processes[event.pid].name if event.pid >= 0 else "" for event in events], pa.string()
+            ),
             "kind": pa.array([event.kind for event in events], pa.string()),
             "detail": pa.array([event.detail for event in events], pa.string()),
         }
