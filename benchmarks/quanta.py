@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 QUANTUM_NS = 1_000_000
 YARDSTICK_QUANTA = 200_000
+UNTIMED = ("fifo", "sjf", "stcf")
+"""Schedulers without quanta."""
 
 
 def main() -> None:
@@ -44,7 +46,7 @@ def main() -> None:
     print(f"{'bare SimPy timeouts':28}{bare / 1e6:8.2f} million a second")
     print(f"{'plain SimPy lottery':28}{naive / 1e6:8.2f} million quanta a second")
     for name in scheduler_names():
-        if name != "fifo":  # it has no quanta
+        if name not in UNTIMED:
             rate = quanta_rate(name, chosen.jobs, chosen.quanta)
             print(f"{name:28}{rate / 1e6:8.2f} million quanta a second, {rate / naive:.0f} x the plain loop")
 

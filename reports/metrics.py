@@ -61,7 +61,8 @@ def job_metrics(result: Result) -> pd.DataFrame:
 def machine_metrics(result: Result) -> dict[str, float]:
     """Machine-wide metrics of a run; a metric that is undefined for it is left out.
 
-    - `busy_share`, `switching_share`, `idle_share`: of all CPUs' elapsed time.
+    - `busy_share`, `switching_share`, `idle_share`: of all CPUs' elapsed time; switching includes refilling
+      caches after migrations and timer ticks.
     - `switches`, `switches_per_s`: context switches, over all CPUs, in total and per second of the run.
     - `jain`: `fairness.jain_index` over cpu_s / entitled_s of the jobs that wanted CPU time.
     - `share_error_mean`, `lag_quanta_worst`, `response_mean_s`: mean absolute share error, worst lag and mean
@@ -83,7 +84,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
     response = processes["first_run_s"] - processes["arrived_s"]
     found = {
         "busy_share": cpus["busy_s"].sum() / capacity if capacity else math.nan,
-        "switching_share": cpus["switching_s"].sum() / capacity if capacity else math.nan,
+        "switching_share": _overhead_s(cpus) / capacity if capacity else math.nan,
         "idle_share": cpus["idle_s"].sum() / capacity if capacity else math.nan,
         "switches": cpus["switches"].sum(),
         "switches_per_s": cpus["switches"].sum() / end_s if end_s else math.nan,
@@ -100,6 +101,12 @@ def machine_metrics(result: Result) -> dict[str, float]:
         "oom_kills": processes["exit_reason"].str.contains(_MEMORY_FAILURE).sum(),
     }
     return {name: float(value) for name, value in found.items() if not math.isnan(value)}
+
+
+def _overhead_s(cpus: pd.DataFrame) -> float:
+    """Time that CPUs spent on neither processes nor idling; older results know of switching alone."""
+    kinds = [name for name in ("switching_s", "migrating_s", "ticking_s") if name in cpus]
+    return float(cpus[kinds].to_numpy().sum())
 
 
 def pairwise_errors(result: Result) -> float:

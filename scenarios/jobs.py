@@ -14,6 +14,7 @@ from workloads.vision.profile import ProfileError, load_profile
 
 MAX_TICKETS = 1_000_000
 MODULE_ATTRIBUTE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*"
+CpuNumber = Annotated[int, Field(strict=True, ge=0, le=62)]
 Tickets = Annotated[int, Field(strict=True, ge=0, le=MAX_TICKETS)]
 
 
@@ -46,7 +47,15 @@ class CommonJob(_Part):
     start_ns: Duration = Field(
         default=0, alias="start", description="When the job's process is started, from the start of the run."
     )
+    affinity: Annotated[tuple[CpuNumber, ...], Field(min_length=1)] | None = Field(
+        default=None, description="Numbers of the CPUs it may run on, from 0; left out: all."
+    )
     memory: JobMemory = Field(default_factory=JobMemory, description="The process's address space.")
+
+    @property
+    def cpu_mask(self) -> int | None:
+        """The affinity as one bit for each CPU, None for all CPUs."""
+        return None if self.affinity is None else sum(1 << cpu for cpu in dict.fromkeys(self.affinity))
 
 
 class VisionJob(CommonJob):

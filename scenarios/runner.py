@@ -105,7 +105,12 @@ class Simulation:
             stack_bytes=job.memory.stack_bytes,
         )
         self.processes[name] = self.machine.spawn(
-            name, workload.program, tickets=job.tickets, layout=layout, start_ns=job.start_ns
+            name,
+            workload.program,
+            tickets=job.tickets,
+            layout=layout,
+            start_ns=job.start_ns,
+            affinity=job.cpu_mask,
         )
 
     def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> channels.Source:

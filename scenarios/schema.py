@@ -17,7 +17,7 @@ from scenarios.problems import Finding, did_you_mean, findings_error, known_word
 from scenarios.thresholds import METRICS, ThresholdText
 from scenarios.units import Duration, PositiveDuration, PositiveSize, format_duration
 from simulator.plugins import PluginError
-from simulator.schedulers.registry import make_scheduler
+from simulator.schedulers.registry import make_scheduler, scheduler_class
 
 JOB_NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 MAX_WINDOWS = 100_000
@@ -147,6 +147,7 @@ class Scenario(_Part):
             *self._check_times(),
             *unknown_jobs(self.jobs, [change.job for change in self.changes], self._threshold_jobs()),
             *self._check_changes(),
+            *self._check_affinity(),
             *self._check_thresholds(),
         ]
         if all(job.tickets == 0 for job in self.jobs.values()):
@@ -183,6 +184,25 @@ class Scenario(_Part):
             elif job is not None and change.at_ns < job.start_ns < self.duration_ns:
                 start = format_duration(job.start_ns)
                 findings.append(Finding(path, f"the change comes before {change.job} starts at {start}"))
+        return findings
+
+    def _check_affinity(self) -> list[Finding]:
+        findings = []
+        last = self.machine.cpus - 1
+        pins = scheduler_class(self.scheduler.policy).honours_affinity
+        for name, job in self.jobs.items():
+            if job.affinity is None:
+                continue
+            path = ("jobs", name, "affinity")
+            if not pins:
+                message = f"the scheduler {self.scheduler.policy} cannot bind jobs to CPUs"
+                findings.append(Finding(path, message, on_key=True))
+            there = "0 alone" if last == 0 else f"0 to {last}"
+            findings += [
+                Finding((*path, index), f"there is no CPU {cpu}; the machine has {there}")
+                for index, cpu in enumerate(job.affinity)
+                if cpu > last
+            ]
         return findings
 
     def _check_thresholds(self) -> list[Finding]:

@@ -63,7 +63,9 @@ class Lottery(Scheduler):
         total = self.total[0] - stake_elsewhere(self, cpu)
         winner = int(next_draw(self) * total)
         if total > 0 and self.pinned[0] == 0:
-            # Nearly always so, and then nobody needs to be asked where it may run.
+            # Nearly always so, and then nobody needs to be asked where it may run. Totals beyond what a
+            # float can count must not let the winner round up to the total itself.
+            winner = min(winner, total - 1)
             at = 0
             counter = self.stake[self.members[at]]
             while counter <= winner:
