@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from scenarios.arrivals import Arrivals, ClosedLoop
 from scenarios.problems import Finding, findings_error
 from scenarios.units import Duration, PositiveDuration, PositiveSize
+from simulator.currencies import BASE
 from simulator.plugins import PluginError, find, installed
 from workloads.base import GROUP
 from workloads.vision.profile import ProfileError, load_profile
@@ -43,6 +44,9 @@ class CommonJob(_Part):
     tickets: Tickets = Field(
         default=100,
         description="The job's claim to the CPU, relative to the other jobs' tickets; 0 claims nothing.",
+    )
+    currency: str = Field(
+        default=BASE, description="The currency that its tickets are issued in; left out: base, worth 1 each."
     )
     start_ns: Duration = Field(
         default=0, alias="start", description="When the job's process is started, from the start of the run."

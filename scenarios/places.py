@@ -6,9 +6,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
+from scenarios.economy import Change, Funding
 from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
 from scenarios.problems import KeyPath, did_you_mean
-from scenarios.schema import Change, Machine, MachineMemory, Scenario, Scheduler
+from scenarios.schema import Machine, MachineMemory, Scenario, Scheduler
 
 _ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
@@ -28,6 +29,8 @@ def model_at(path: KeyPath, data: Any) -> type[BaseModel] | None:  # noqa: ANN40
     match path:
         case ("changes", int()):
             return Change
+        case ("currencies", str()):
+            return Funding
         case ("jobs", str(name), *rest):
             return _inside_job(rest, value_at(("jobs", name), data))
     return _SECTIONS.get(path)

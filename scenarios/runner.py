@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from scenarios.arrivals import Camera, ClosedLoop
+from scenarios.economy import currencies_of
 from scenarios.frames import all_tables
 from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
 from scenarios.result import Output
@@ -16,6 +17,7 @@ from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.schedulers.registry import make_scheduler
+from simulator.tickets import Economy
 from workloads.arrivals import camera_times, deliver, poisson_times
 from workloads.base import Context, Workload, make_workload
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     import simpy
 
     from scenarios.arrivals import Arrivals
+    from scenarios.economy import Change
     from scenarios.jobs import Job
     from scenarios.schema import Scenario
     from simulator.dispatcher import Engine
@@ -66,6 +69,7 @@ class Simulation:
             make_scheduler(self.policy, scenario.scheduler.options if own else {}),
             Hardware(spec.cpus, spec.quantum_ns, spec.context_switch_ns, spec.migration_ns, spec.tick_ns),
             memory_bytes=spec.memory.size_bytes,
+            economy=Economy(currencies_of(scenario.currencies)),
             seed=scenario.seed,
             replication=replication,
             engine=engine,
@@ -77,7 +81,7 @@ class Simulation:
         for name, job in scenario.jobs.items():
             self._add(name, job)
         for change in scenario.changes:
-            self.machine.clock.process(self._change(change.at_ns, change.job, change.tickets))
+            self.machine.clock.process(self._change(change))
 
     def run(self, progress: Callable[[int], None] | None = None) -> Output:
         """Simulate to the scenario's end and return manifest and tables.
@@ -111,6 +115,7 @@ class Simulation:
             layout=layout,
             start_ns=job.start_ns,
             affinity=job.cpu_mask,
+            currency=job.currency,
         )
 
     def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> channels.Source:
@@ -127,9 +132,12 @@ class Simulation:
         deliver(channel, times)
         return channel
 
-    def _change(self, at_ns: int, job: str, tickets: int) -> Generator[simpy.Event, Any, None]:
-        yield self.machine.clock.timeout(at_ns)
-        self.machine.set_tickets(self.processes[job], tickets)
+    def _change(self, change: Change) -> Generator[simpy.Event, Any, None]:
+        yield self.machine.clock.timeout(change.at_ns)
+        if change.job is not None and change.tickets is not None:
+            self.machine.set_tickets(self.processes[change.job], change.tickets)
+        if change.currency is not None and change.funding is not None:
+            self.machine.bank.set_funding(change.currency, change.funding)
 
     def _manifest(self) -> dict[str, Any]:
         scenario = self.scenario

@@ -12,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import SchemaSerializer, core_schema
 
-from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, Tickets, VisionJob
+from scenarios.economy import Change, CurrencyName, Funding, check_currencies
+from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, VisionJob
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
 from scenarios.thresholds import METRICS, ThresholdText
 from scenarios.units import Duration, PositiveDuration, PositiveSize, format_duration
@@ -93,14 +94,6 @@ def _named(value: object) -> object:
     return {"policy": value} if isinstance(value, str) else value
 
 
-class Change(_Part):
-    """A change of a job's tickets during the run."""
-
-    at_ns: Duration = Field(alias="at", description="When, from the start of the run.")
-    job: str = Field(description="Whose tickets.")
-    tickets: Tickets = Field(description="The job's tickets from then on.")
-
-
 class Scenario(_Part):
     """A scenario: who shares which machine, for how long, and what the run is held to."""
 
@@ -131,7 +124,13 @@ class Scenario(_Part):
     jobs: Annotated[Mapping[JobName, Job], Field(min_length=1)] = Field(
         description="The jobs by name; the name stays with the job in every table and plot."
     )
-    changes: tuple[Change, ...] = Field(default=(), description="Changes of tickets during the run.")
+    currencies: Mapping[CurrencyName, Funding] = Field(
+        default_factory=dict,
+        description="Currencies that jobs' tickets may be issued in: their holders share what backs them.",
+    )
+    changes: tuple[Change, ...] = Field(
+        default=(), description="Changes of jobs' tickets and currencies' fundings during the run."
+    )
     thresholds: tuple[ThresholdText, ...] = Field(
         default=(), description="What the run is held to, such as `gate.latency.p99 < 100ms`."
     )
@@ -148,6 +147,7 @@ class Scenario(_Part):
             *unknown_jobs(self.jobs, [change.job for change in self.changes], self._threshold_jobs()),
             *self._check_changes(),
             *self._check_affinity(),
+            *check_currencies(self.currencies, self.jobs, self.changes),
             *self._check_thresholds(),
         ]
         if all(job.tickets == 0 for job in self.jobs.values()):
@@ -175,7 +175,7 @@ class Scenario(_Part):
         findings = []
         for index, change in enumerate(self.changes):
             path = ("changes", index, "at")
-            job = self.jobs.get(change.job)
+            job = self.jobs.get(change.job or "")
             if change.at_ns >= self.duration_ns:
                 end = format_duration(self.duration_ns)
                 findings.append(
