@@ -85,8 +85,10 @@ def test_the_good_file_loads() -> None:
             "tickets: 300",
             "tickts: 300",
             "11:5: jobs.gate.tickts",
-            "unknown key; did you mean tickets? "
-            "(workload vision takes: tickets, currency, start, affinity, memory, profile",
+            (
+                "unknown key; did you mean tickets? "
+                "(workload vision takes: tickets, currency, start, affinity, memory, profile"
+            ),
         ),
         ("tickets: 300", "tickets: -3", "11:14: jobs.gate.tickets", "-3 is too small; it must be 0 or more"),
         (
@@ -139,8 +141,10 @@ def test_the_good_file_loads() -> None:
             "{workload: cpu-bound}",
             "{workload: cpu-bound, deadline: 3s}",
             "14:32: jobs.batch.deadline",
-            "only workload vision takes deadline "
-            "(workload cpu-bound takes: tickets, currency, start, affinity, memory, work)",
+            (
+                "only workload vision takes deadline "
+                "(workload cpu-bound takes: tickets, currency, start, affinity, memory, work)"
+            ),
         ),
         (
             "{workload: cpu-bound}",
