@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from simulator.errors import TimeshareError
 from simulator.schedulers.base import PerProcess, Scheduler, Shared, may_run
 from simulator.schedulers.members import add_member, remove_member
 from simulator.schedulers.tree import add_up, change_leaf, moved_down, tree_size, value_at
 
+if TYPE_CHECKING:
+    import numpy as np
+
 LIMIT = 1 << 60
 """The most that a quantum times all tickets may be, so that leads fit their 64 bits."""
+
+MOST = (1 << 63) - 1
+"""The largest number of 64 bits."""
 
 
 class HierarchicalStride(Scheduler):
@@ -44,6 +50,8 @@ class HierarchicalStride(Scheduler):
     ready_sum: PerProcess
     # By node.
     lead: PerProcess
+    # Tickets in all that were too many, 0 while they fit.
+    refused: Shared
 
     def attach(self, capacity: int, quantum_ns: int, cpus: int = 1) -> None:
         """Make room for a complete tree."""
@@ -59,16 +67,29 @@ class HierarchicalStride(Scheduler):
 
     def enter(self, pid: int) -> None:
         """Join with all tickets; nothing is owed to or by a newcomer."""
-        total = int(self.share_sum[1]) + int(self.tickets[pid])
-        if total * int(self.quantum_ns[0]) > LIMIT:
-            raise TimeshareError(
-                f"scheduler '{self.name}' takes {LIMIT // int(self.quantum_ns[0])} tickets in all at this "
-                f"quantum, not {total}: give smaller numbers in the same proportions"
-            )
-        change_share(self, pid, self.tickets[pid])
+        total = self.share_sum[1] + self.tickets[pid]
+        if total <= LIMIT // self.quantum_ns[0]:
+            change_share(self, pid, self.tickets[pid])
+        else:
+            # Compiled code cannot raise: the kernel comes to `refill` before the next pick.
+            self.refused[0] = total
+            self.draw_at[0] = len(self.draws)
         add_member(self.members, self.count, pid)
         self.pinned[0] += self.affinity[pid] != -1
         offer(self, pid)
+
+    def refill(self, source: np.random.Generator) -> None:
+        """Refuse more tickets than fit.
+
+        Raises:
+            TimeshareError: so many have entered.
+        """
+        if self.refused[0] > 0:
+            raise TimeshareError(
+                f"scheduler '{self.name}' takes {LIMIT // int(self.quantum_ns[0])} tickets in all at this "
+                f"quantum, not {self.refused[0]}: give smaller numbers in the same proportions"
+            )
+        super().refill(source)
 
     def leave(self, pid: int) -> None:
         """Take the tickets out of the sums."""
@@ -79,7 +100,8 @@ class HierarchicalStride(Scheduler):
         change_leaf(self.ready_sum, self.ready, pid, -self.ready[pid])
         if self.pinned[0] == 0 and self.affinity[pid] != -1:
             # The last pick counted only those that might run on its CPU.
-            self.ready[:] = self.waiting * (self.share > 0)
+            for other in range(len(self.ready)):
+                self.ready[other] = self.waiting[other] if self.share[other] > 0 else 0
             add_up(self.ready_sum, self.ready)
 
     def pick(self, cpu: int) -> int:
@@ -142,7 +164,26 @@ def change_share(tree: HierarchicalStride, pid: int, more: int) -> None:
     """Add to a process's tickets in all sums; every lead keeps its worth in time."""
     node = (len(tree.lead) + pid) >> 1
     while node > 0:
-        before = int(tree.share_sum[node])
-        tree.lead[node] = int(tree.lead[node]) * (before + int(more)) // before if before > 0 else 0
+        before = tree.share_sum[node]
+        tree.lead[node] = scaled(tree.lead[node], before + more, before) if before > 0 else 0
         node >>= 1
     change_leaf(tree.share_sum, tree.share, pid, more)
+
+
+def scaled(value: int, times: int, over: int) -> int:
+    """Return value * times // over, of which the result alone must fit 64 bits.
+
+    `times` is not negative; `over` is positive and below 2**61.
+    """
+    whole = value // over * times
+    rest = value % over
+    if rest == 0 or times <= MOST // rest:
+        return whole + rest * times // over
+    # Long division: rest * times taken in bit by bit, the highest first.
+    quotient = 0
+    left = 0
+    for bit in range(62, -1, -1):
+        left = 2 * left + (rest if (times >> bit) & 1 == 1 else 0)
+        quotient = 2 * quotient + left // over
+        left %= over
+    return whole + quotient

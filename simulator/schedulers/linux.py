@@ -169,12 +169,18 @@ def cpu_to_wake_on(queues: LinuxScheduler, pid: int) -> int:
 
     A new process, and one that may no longer run where it was, goes to the CPU with the least weight.
     """
-    last = int(queues.home[pid]) - 1
-    allowed = [cpu for cpu in range(len(queues.on_cpu)) if may_run(queues, pid, cpu)]
-    idle = [cpu for cpu in allowed if queues.on_cpu[cpu] == 0 and queues.waiting[cpu] == 0]
-    if last in idle or (last in allowed and not idle):
-        return last
-    return idle[0] if idle else min(allowed, key=lambda cpu: int(queues.runnable_weight[cpu]))
+    last: int = queues.home[pid] - 1
+    idle = -1
+    lightest = -1
+    for cpu in range(len(queues.on_cpu)):
+        if may_run(queues, pid, cpu):
+            if queues.on_cpu[cpu] == 0 and queues.waiting[cpu] == 0 and (idle < 0 or cpu == last):
+                idle = cpu
+            if lightest < 0 or queues.runnable_weight[cpu] < queues.runnable_weight[lightest]:
+                lightest = cpu
+    if idle >= 0:
+        return idle
+    return last if last >= 0 and may_run(queues, pid, last) else lightest
 
 
 def first_to_move(queues: LinuxScheduler, source: int, cpu: int, heaviest: int) -> int:

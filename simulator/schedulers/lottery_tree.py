@@ -51,7 +51,8 @@ class LotteryTree(Lottery):
         change_leaf(self.ticket_sum, self.ticket_leaf, pid, -self.ticket_leaf[pid])
         if self.pinned[0] == 0 and self.affinity[pid] != -1:
             # The last draw counted only the tickets that might run on its CPU.
-            self.ticket_leaf[:] = self.stake
+            for other in range(len(self.stake)):
+                self.ticket_leaf[other] = self.stake[other]
             add_up(self.ticket_sum, self.ticket_leaf)
 
     def pick(self, cpu: int) -> int:

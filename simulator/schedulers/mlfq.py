@@ -9,7 +9,7 @@ from simulator.schedulers.preemption import displaces
 from simulator.tables import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 MOST_LEVELS = 16
 MS = 1_000_000
@@ -58,8 +58,9 @@ class Mlfq(Scheduler):
     boosts_seen: PerProcess
     boosts: Shared
     next_boost_ns: Shared
-    # By CPU, the pid on it + 1.
+    # By CPU: the pid on it + 1; what `displaces` has given out.
     on_cpu: PerCpu
+    given: PerCpu
 
     def __init__(
         self,
@@ -148,17 +149,7 @@ class Mlfq(Scheduler):
 
     def preempts(self, pid: int, running: int) -> bool:  # noqa: ARG002 - the queue decides
         """Say yes for the running process of the lowest level, if one of a higher level waits."""
-        on_cpu = [int(other) - 1 for other in self.on_cpu]
-        return displaces(
-            self, running, on_cpu=on_cpu, waiting=self._waiting(), rank=lambda pid: int(level_of(self, pid))
-        )
-
-    def _waiting(self) -> Iterator[int]:
-        for level in range(self.levels):
-            pid = int(self.head[level]) - 1
-            while pid >= 0:
-                yield pid
-                pid = int(self.after[pid]) - 1
+        return displaces(self, running, self.level, self.levels)
 
 
 def per_level(option: str, given: int | Sequence[int] | None, levels: int) -> list[int] | None:
@@ -174,25 +165,20 @@ def per_level(option: str, given: int | Sequence[int] | None, levels: int) -> li
     return [value * MS for value in values]
 
 
-def level_of(mlfq: Mlfq, pid: int) -> int:
-    """Return a process's level; a boost counts from when it happened, not from when it is caught up with."""
-    level: int = mlfq.level[pid] if mlfq.boosts_seen[pid] == mlfq.boosts[0] else 0
-    return level
-
-
 def catch_up(mlfq: Mlfq, pid: int) -> None:
-    """Let a process have the boost that it has not seen."""
+    """Let a process have the new allotment of a boost that it has not seen."""
     if mlfq.boosts_seen[pid] != mlfq.boosts[0]:
         mlfq.boosts_seen[pid] = mlfq.boosts[0]
-        mlfq.level[pid] = 0
         mlfq.spent_ns[pid] = 0
 
 
 def boost_if_due(mlfq: Mlfq) -> None:
-    """Join all queues to that of level 0, higher levels first; levels are caught up with later."""
+    """Join all queues to that of level 0, higher levels first; allotments are caught up with later."""
     if mlfq.now_ns[0] >= mlfq.next_boost_ns[0]:
         mlfq.next_boost_ns[0] = (mlfq.now_ns[0] // mlfq.boost_ns + 1) * mlfq.boost_ns
         mlfq.boosts[0] += 1
+        for pid in range(len(mlfq.level)):
+            mlfq.level[pid] = 0
         for level in range(1, mlfq.levels):
             first = mlfq.head[level]
             last = mlfq.tail[0]
@@ -235,7 +221,7 @@ def push_head(mlfq: Mlfq, pid: int) -> None:
 
 def unlink_level(mlfq: Mlfq, pid: int) -> None:
     """Remove a process from the queue of its level, wherever it stands."""
-    level = level_of(mlfq, pid)
+    level = mlfq.level[pid]
     before = mlfq.before[pid]
     after = mlfq.after[pid]
     if before > 0:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from simulator.schedulers.base import PerCpu, may_run
 from simulator.schedulers.preemption import displaces
 from simulator.schedulers.queue import unlink
 from simulator.schedulers.sjf import Sjf, insert_by_length
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Stcf(Sjf):
@@ -23,8 +20,9 @@ class Stcf(Sjf):
 
     name: ClassVar[str] = "stcf"
 
-    # By CPU, the pid on it + 1.
+    # By CPU: the pid on it + 1; what `displaces` has given out.
     on_cpu: PerCpu
+    given: PerCpu
 
     def pick(self, cpu: int) -> int:
         """Take the one with the least time left among those that may run on the CPU."""
@@ -45,13 +43,4 @@ class Stcf(Sjf):
 
     def preempts(self, pid: int, running: int) -> bool:  # noqa: ARG002 - whoever waits longest decides
         """Say yes for the running process with the most time left, if one that waits has less."""
-        on_cpu = [int(other) - 1 for other in self.on_cpu]
-        return displaces(
-            self, running, on_cpu=on_cpu, waiting=self._waiting(), rank=lambda pid: int(self.left_ns[pid])
-        )
-
-    def _waiting(self) -> Iterator[int]:
-        pid = int(self.head[0]) - 1
-        while pid >= 0:
-            yield pid
-            pid = int(self.after[pid]) - 1
+        return displaces(self, running, self.left_ns, 1)

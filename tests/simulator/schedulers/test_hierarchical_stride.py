@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from simulator.errors import TimeshareError
-from simulator.schedulers.hierarchical_stride import HierarchicalStride
+from simulator.schedulers.hierarchical_stride import HierarchicalStride, scaled
 from simulator.schedulers.registry import make_scheduler
 
 
@@ -94,5 +96,27 @@ def test_tickets_that_would_overflow_are_refused():
     policy = HierarchicalStride()
     policy.attach(2, 10_000_000)
     policy.retune(0, 1 << 50)
+    policy.refill(np.random.default_rng(0))
+    policy.enter(0)
+    assert policy.draw_at[0] == len(policy.draws)
     with pytest.raises(TimeshareError, match="takes 115292150460 tickets in all"):
-        policy.enter(0)
+        policy.refill(np.random.default_rng(0))
+
+
+def test_too_many_tickets_stop_a_machine_before_anyone_runs(tools):
+    """Each fits alone, the two do not."""
+    machine = tools.busy_machine([1 << 36, 1 << 36], "hierarchical-stride")
+    with pytest.raises(TimeshareError, match="takes 115292150460 tickets in all"):
+        machine.run(1000 * tools.ms, window_ns=1 << 40)
+
+
+@given(
+    value=st.integers(-(1 << 60), 1 << 60),
+    times=st.integers(0, 1 << 60),
+    over=st.integers(1, (1 << 61) - 1),
+)
+def test_a_lead_is_scaled_without_rounding_twice_or_overflowing(value, times, over):
+    """What 64 bits hold of the result is exact, however large the product."""
+    exact = value * times // over
+    assume(abs(exact) < 1 << 62)
+    assert scaled(value, times, over) == exact
