@@ -77,7 +77,11 @@ class Result:
                 )
             table = self._source(name)
             check(known[name], table.schema, self._where(name))
-            self._frames[name] = to_frame(known[name], table, self._where(name))
+            just_read = self.directory is not None
+            self._frames[name] = to_frame(known[name], table, self._where(name), used_up=just_read)
+            if just_read:
+                del table
+                pa.default_memory_pool().release_unused()
         return self._frames[name]
 
     def first_slices(self, count: int) -> pd.DataFrame:

@@ -124,15 +124,24 @@ def check(columns: Columns, schema: Any, where: str) -> None:  # noqa: ANN401 - 
             raise ReportError(f'{where}: column "{name}" is of type {found}; expected {kind}.')
 
 
-def to_frame(columns: Columns, table: Any, where: str) -> pd.DataFrame:  # noqa: ANN401 - pyarrow ships no types
+def to_frame(columns: Columns, table: Any, where: str, *, used_up: bool = False) -> pd.DataFrame:  # noqa: ANN401 - pyarrow ships no types
     """Turn a checked `pyarrow.Table` into a frame whose dtypes do not depend on the rows it happens to hold.
+
+    Args:
+        columns: the kind of each required column.
+        table: the table.
+        where: the file to name in messages.
+        used_up: the table is not needed any more, and its memory is given back on the way.
 
     Raises:
         ReportError: if a whole-number column has missing values.
     """
-    frame: pd.DataFrame = table.to_pandas()
+    nullable = {pa.bool_(): pd.BooleanDtype()}
+    frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=used_up, types_mapper=nullable.get)
+    # A cast copies even what has the right type, and a table can have millions of rows.
+    wrong = {name: _DTYPES[kind] for name, kind in columns.items() if frame[name].dtype != _DTYPES[kind]}
     try:
-        return frame.astype({name: _DTYPES[kind] for name, kind in columns.items()})
+        return frame.astype(wrong) if wrong else frame
     except (TypeError, ValueError) as error:
         raise ReportError(f"{where}: a column has values it cannot have: {error}.") from None
 

@@ -7,37 +7,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from simulator.tables import DROPPED
 from simulator.waits import bucket_ends_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from simulator.channels import Request, Source
     from simulator.machine import Machine
+    from simulator.recordings import MemorySample, Recordings
+    from simulator.tables import Matrix
 
 NANOSECONDS = 1e9
+OUTCOMES = ("finished", "dropped", "unfinished")
 
 
-def all_tables(
-    machine: Machine, sources: Mapping[str, Source], deadlines_ns: Mapping[str, int | None], end_ns: int
-) -> dict[str, pa.Table]:
-    """Return every table of a finished run.
+def final_tables(machine: Machine, end_ns: int) -> dict[str, pa.Table]:
+    """Return the tables that are made at a run's end; the others are written on the way.
 
     Args:
         machine: after `run`.
-        sources: by job, where its requests came from.
-        deadlines_ns: by job, its relative deadline in nanoseconds or None.
         end_ns: the end of the run.
     """
     return {
         "processes": processes_table(machine, end_ns),
         "cpus": cpus_table(machine, end_ns),
-        "cpu": windows_table(machine),
-        "memory": memory_table(machine),
-        "requests": requests_table(sources, deadlines_ns),
-        "slices": slices_table(machine),
         "events": events_table(machine),
         "runqueue_latency": runqueue_latency_table(machine),
     }
@@ -107,20 +102,25 @@ def cpus_table(machine: Machine, end_ns: int) -> pa.Table:
     )
 
 
-def windows_table(machine: Machine) -> pa.Table:
-    """One row a window and process: CPU time got and entitled to, as shares of all CPUs."""
-    record = machine.recordings
-    names = [process.name for process in machine.processes]
-    ends = np.array(record.window_ends_ns, np.int64)
-    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-    got = np.diff(_stacked(record.cpu_ns, len(names)), axis=0, prepend=0)
-    entitled = np.diff(_stacked(record.entitled_ns, len(names)), axis=0, prepend=0)
-    capacity = ((ends - starts) * len(machine.dispatcher.state.cpus.pid))[:, None]
+def windows_table(record: Recordings, jobs: Sequence[str], cpus: int) -> pa.Table:
+    """One row a window and process: CPU time got and entitled to, as shares of all CPUs.
+
+    Args:
+        record: the windows that are kept, and the last one before them.
+        jobs: the jobs' names by pid.
+        cpus: number of CPUs.
+    """
+    before_ns, cpu_before, entitled_before = record.before
+    edges = np.array([before_ns, *record.window_ends_ns], np.int64)
+    starts, ends = edges[:-1], edges[1:]
+    got = np.diff(_stacked([cpu_before, *record.cpu_ns], len(jobs)), axis=0)
+    entitled = np.diff(_stacked([entitled_before, *record.entitled_ns], len(jobs)), axis=0)
+    capacity = ((ends - starts) * cpus)[:, None]
     return pa.table(
         {
-            "window_start_s": np.repeat(starts / NANOSECONDS, len(names)),
-            "window_end_s": np.repeat(ends / NANOSECONDS, len(names)),
-            "job": pa.array(names * len(ends), pa.string()),
+            "window_start_s": np.repeat(starts / NANOSECONDS, len(jobs)),
+            "window_end_s": np.repeat(ends / NANOSECONDS, len(jobs)),
+            "job": pa.array(list(jobs) * len(ends), pa.string()),
             "cpu_s": (got / NANOSECONDS).ravel(),
             "share": (got / capacity).ravel(),
             "entitled_share": (entitled / capacity).ravel(),
@@ -128,13 +128,12 @@ def windows_table(machine: Machine) -> pa.Table:
     )
 
 
-def memory_table(machine: Machine) -> pa.Table:
-    """One row a window's end and process that holds memory then."""
-    samples = machine.recordings.memory
+def memory_table(samples: Sequence[MemorySample], jobs: Sequence[str]) -> pa.Table:
+    """One row a window's end and process that holds memory then; `jobs` are the jobs' names by pid."""
     return pa.table(
         {
             "time_s": _seconds([sample.at_ns for sample in samples]),
-            "job": pa.array([machine.processes[sample.pid].name for sample in samples], pa.string()),
+            "job": pa.array([jobs[sample.pid] for sample in samples], pa.string()),
             "virtual_bytes": pa.array([sample.virtual_bytes for sample in samples], pa.int64()),
             "heap_bytes": pa.array([sample.heap_bytes for sample in samples], pa.int64()),
             "heap_peak_bytes": pa.array([sample.heap_peak_bytes for sample in samples], pa.int64()),
@@ -143,44 +142,45 @@ def memory_table(machine: Machine) -> pa.Table:
     )
 
 
-def requests_table(sources: Mapping[str, Source], deadlines_ns: Mapping[str, int | None]) -> pa.Table:
-    """One row a request, by job and in order of arrival."""
-    rows = [(job, request) for job, source in sources.items() for request in source.requests]
-    finished = _seconds([request.finished_ns for _, request in rows])
-    latency = _seconds([_latency(request) for _, request in rows])
-    deadline = _seconds([deadlines_ns[job] or -1 for job, _ in rows])
-    known = ~np.isnan(latency) & ~np.isnan(deadline)
-    met = [bool(value) if there else None for value, there in zip(latency <= deadline, known, strict=True)]
+def requests_table(job: str, first: int, log: Matrix, deadline_ns: int | None) -> pa.Table:
+    """One row a request, in order of arrival.
+
+    Args:
+        job: whose requests.
+        first: number of the first of them.
+        log: int64[3, requests], when each arrived, started and finished (`simulator.tables.Sources`).
+        deadline_ns: the job's relative deadline in nanoseconds or None.
+    """
+    arrived, started, finished = log
+    count = len(arrived)
+    answered = finished >= 0
+    latency = np.where(answered, finished - arrived, -1)
+    met = pa.array(latency <= (deadline_ns or 0), mask=~answered | (deadline_ns is None), type=pa.bool_())
+    outcome = np.where(answered, 0, np.where(finished == DROPPED, 1, 2)).astype(np.int8)
     return pa.table(
         {
-            "job": pa.array([job for job, _ in rows], pa.string()),
-            "request": pa.array([request.number for _, request in rows], pa.int64()),
-            "arrived_s": _seconds([request.arrived_ns for _, request in rows]),
-            "started_s": _seconds([request.started_ns for _, request in rows]),
-            "finished_s": finished,
-            "latency_s": latency,
-            "deadline_s": deadline,
-            "met": pa.array(met, pa.bool_()),
-            "outcome": pa.array([_outcome(request) for _, request in rows], pa.string()),
+            "job": pa.array([job]).take(pa.array(np.zeros(count, np.int8))),
+            "request": np.arange(first, first + count),
+            "arrived_s": _seconds(arrived),
+            "started_s": _seconds(started),
+            "finished_s": _seconds(finished),
+            "latency_s": _seconds(latency),
+            "deadline_s": _seconds(np.full(count, -1 if deadline_ns is None else deadline_ns)),
+            "met": met,
+            "outcome": pa.array(OUTCOMES).take(pa.array(outcome)),
         }
     )
 
 
-def slices_table(machine: Machine) -> pa.Table:
-    """One row a slice that is on record, in order of its end."""
-    names = pa.array([process.name for process in machine.processes], pa.string())
-    parts = machine.dispatcher.finished_slices
-    columns = {
-        name: np.concatenate([part[name] for part in parts]) if parts else np.zeros(0, np.int64)
-        for name in ("cpu", "pid", "start_ns", "end_ns")
-    }
+def slices_table(names: Sequence[str], slices: Matrix) -> pa.Table:
+    """One row a slice, in order of its end; `names` are the jobs' by pid."""
     return pa.table(
         {
-            "cpu": columns["cpu"],
-            "pid": columns["pid"],
-            "job": names.take(pa.array(columns["pid"])),
-            "start_ns": columns["start_ns"],
-            "end_ns": columns["end_ns"],
+            "cpu": slices["cpu"],
+            "pid": slices["pid"],
+            "job": pa.array(names, pa.string()).take(pa.array(slices["pid"])),
+            "start_ns": slices["start_ns"],
+            "end_ns": slices["end_ns"],
         }
     )
 
@@ -233,13 +233,3 @@ def _stacked(rows: Sequence[NDArray[Any]], width: int) -> NDArray[Any]:
     for at, row in enumerate(rows):
         matrix[at, : len(row)] = row
     return matrix
-
-
-def _latency(request: Request) -> int:
-    return request.finished_ns - request.arrived_ns if request.finished_ns >= 0 else -1
-
-
-def _outcome(request: Request) -> str:
-    if request.finished_ns >= 0:
-        return "finished"
-    return "dropped" if request.dropped else "unfinished"

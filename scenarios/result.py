@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ class Output:
 
     Attributes:
         manifest: what was run, as JSON-able values.
-        tables: Arrow tables by name.
+        tables: Arrow tables by name, but for those that were written as the run went on.
     """
 
     manifest: Mapping[str, Any]
@@ -72,6 +72,7 @@ def result_directory(target: Path) -> Iterator[Path]:
     """
     check_writable(target)
     beside: Path | None = None
+    made = [parent for parent in target.absolute().parents if not parent.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -89,6 +90,9 @@ def result_directory(target: Path) -> Iterator[Path]:
     finally:
         if beside is not None and beside.exists():
             shutil.rmtree(beside, ignore_errors=True)
+        for parent in made:
+            with suppress(OSError):  # it holds something by now, the result itself if all went well
+                parent.rmdir()
 
 
 def _existing_parent(target: Path) -> Path:

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.economy import currencies_of
-from scenarios.frames import all_tables
+from scenarios.frames import final_tables
 from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
 from scenarios.result import Output
-from simulator import channels
+from scenarios.spool import Requester, Spool, StreamedRecordings
 from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.schedulers.registry import make_scheduler
+from simulator.sources import Source
 from simulator.tickets import Economy
-from workloads.arrivals import camera_times, deliver, poisson_times
+from workloads.arrivals import camera_times, poisson_times
 from workloads.base import Context, Workload, make_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     import simpy
 
@@ -46,6 +48,7 @@ class Simulation:
         replication: which independent repetition.
         all_slices: keep every slice on record.
         engine: how spans are run.
+        directory: where tables that grow with time are written as it passes; None keeps them in memory.
 
     Raises:
         TimeshareError: a scheduler, workload, profile or option that cannot be had.
@@ -59,12 +62,15 @@ class Simulation:
         replication: int = 0,
         all_slices: bool = False,
         engine: Engine = "auto",
+        directory: Path | None = None,
     ) -> None:
         self.scenario = scenario
         own = policy is None or policy == scenario.scheduler.policy
         self.policy = scenario.scheduler.policy if policy is None else policy
         self.replication = replication
         spec = scenario.machine
+        self.spool = Spool(directory)
+        self.recordings = StreamedRecordings(spool=self.spool, cpus=spec.cpus)
         self.machine = Machine(
             make_scheduler(self.policy, scenario.scheduler.options if own else {}),
             Hardware(spec.cpus, spec.quantum_ns, spec.context_switch_ns, spec.migration_ns, spec.tick_ns),
@@ -74,8 +80,9 @@ class Simulation:
             replication=replication,
             engine=engine,
             slices=None if all_slices else GANTT_SLICES,
+            recordings=self.recordings,
         )
-        self.sources: dict[str, channels.Source] = {}
+        self.sources: dict[str, Source] = {}
         self.workloads: dict[str, Workload] = {}
         self.processes: dict[str, Process] = {}
         for name, job in scenario.jobs.items():
@@ -91,14 +98,17 @@ class Simulation:
         """
         scenario = self.scenario
         self.machine.run(scenario.duration_ns, window_ns=scenario.table_window_ns, progress=progress)
-        deadlines = {name: getattr(job, "deadline_ns", None) for name, job in scenario.jobs.items()}
-        tables = all_tables(self.machine, self.sources, deadlines, scenario.duration_ns)
-        return Output(self._manifest(), tables)
+        self.recordings.write_windows()
+        return Output(
+            self._manifest(), {**self.spool.close(), **final_tables(self.machine, scenario.duration_ns)}
+        )
 
     def _add(self, name: str, job: Job) -> None:
         arrivals = getattr(job, "arrivals", None)
         if arrivals is not None:
-            self.sources[name] = self._source(name, arrivals, job.start_ns)
+            source = self._source(name, arrivals, job.start_ns)
+            self.sources[name] = source
+            self.recordings.requesters[source.number] = Requester(name, getattr(job, "deadline_ns", None))
         context = Context(name, self.sources.get(name), self.machine.streams.named(f"job {name}"))
         workload = make_workload(job.workload, context, _options(job))
         self.workloads[name] = workload
@@ -108,6 +118,7 @@ class Simulation:
             heap_bytes=workload.heap_bytes if limit is None else limit,
             stack_bytes=job.memory.stack_bytes,
         )
+        self.recordings.jobs.append(name)
         self.processes[name] = self.machine.spawn(
             name,
             workload.program,
@@ -118,19 +129,17 @@ class Simulation:
             currency=job.currency,
         )
 
-    def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> channels.Source:
-        clock = self.machine.clock
+    def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> Source:
+        kernel = self.machine.dispatcher
         if isinstance(arrivals, ClosedLoop):
-            return channels.ClosedLoop(clock, arrivals.think_ns)
-        channel = channels.Channel(clock, arrivals.capacity, arrivals.when_full)
+            return Source.closed_loop(kernel, think_ns=arrivals.think_ns)
         random = self.machine.streams.named(f"arrivals {name}")
         if isinstance(arrivals, Camera):
             first = start_ns + arrivals.phase_ns
             times = camera_times(arrivals.fps, start_ns=first, jitter_ns=arrivals.jitter_ns, random=random)
         else:
             times = poisson_times(arrivals.rate, start_ns=start_ns, random=random)
-        deliver(channel, times)
-        return channel
+        return Source.outside(kernel, times, capacity=arrivals.capacity, when_full=arrivals.when_full)
 
     def _change(self, change: Change) -> Generator[simpy.Event, Any, None]:
         yield self.machine.clock.timeout(change.at_ns)

@@ -31,7 +31,7 @@ class Bank:
         self._dispatcher = dispatcher
         self._tell = tell
         if economy.has_currencies:
-            dispatcher.each_runnable = self._note_runnable
+            dispatcher.watch_runnable(self._note_runnable)
 
     def open(self, tickets: int, currency: str, affinity: int | None) -> int:
         """Admit a new process with its tickets; return its pid.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from simulator import span
+from simulator import execution
 from simulator.errors import InvariantError
 from simulator.fluid import advance_fluid, renew_fluid
 from simulator.tables import NOBODY
@@ -38,7 +36,7 @@ def entitled_ns_by_now(state: State) -> Float64s:
 
 def service_by_now(state: State) -> int:
     """CPU time delivered so far by all CPUs, runs in progress included."""
-    return span.service_ns(state.cpus, state.totals, int(state.totals.now_ns[0]))
+    return execution.service_ns(state.cpus, state.totals, int(state.totals.now_ns[0]))
 
 
 def close(policy: Scheduler, state: State) -> None:
@@ -58,15 +56,14 @@ def close(policy: Scheduler, state: State) -> None:
             cpus.idle_ns[cpu] += now - cpus.free_since_ns[cpu]
             cpus.free_since_ns[cpu] = now
         else:
-            span.book_run(processes, cpus, totals, cpu, now)
-            span.put_back(policy, processes, cpus, totals, state.slices, cpu, now)
+            execution.book_run(processes, cpus, totals, cpu, now)
+            execution.put_back(policy, processes, cpus, totals, state.slices, cpu, now)
     for pid in range(totals.processes[0]):
         if processes.queued[pid]:
             processes.wait_ns[pid] += now - processes.ready_since_ns[pid]
             processes.ready_since_ns[pid] = now
-            span.note_lag(processes, totals, pid, int(totals.delivered_ns[0]), processes.cpu_ns[pid])
-    nothing = np.zeros(0, np.int64)
-    renew_fluid(processes, totals, nothing, nothing, service_by_now(state))
+            execution.note_lag(processes, totals, pid, int(totals.delivered_ns[0]), processes.cpu_ns[pid])
+    renew_fluid(processes, totals, service_by_now(state))
     check(state, now)
 
 

@@ -87,12 +87,9 @@ class Calls:
         """Put a call in a channel; the event happens with its reply.
 
         Raises:
-            ValueError: a channel that may drop the call.
             CallError: all that ever served the channel have ended.
             TicketError: more tickets than the client has in hand.
         """
-        if channel.capacity is not None:
-            raise ValueError("a channel that drops requests takes no calls: who is dropped waits for ever")
         service = self._service(channel)
         if service.servers and service.busy() is None:
             raise _gone("cannot ask", service.servers[-1])

@@ -41,13 +41,13 @@ class Clock(simpy.Environment):
 
 
 class Demand(simpy.Event):
-    """Happens when a process has received the CPU time it asked for.
+    """Happens when a process has received what it asked for: CPU time, or a request.
 
     Triggered ahead of time, as SimPy's own Timeout is: one event a demand, and none that goes stale.
     """
 
-    def happen_in(self, delay_ns: int, failure: Exception | None = None) -> None:
+    def happen_in(self, delay_ns: int, failure: Exception | None = None, value: object = None) -> None:
         """Schedule the event; with a failure, the waiting program receives it as an exception."""
         self._ok = failure is None
-        self._value: Any = failure
+        self._value: Any = value if failure is None else failure
         self.env.schedule(self, NORMAL, delay_ns)

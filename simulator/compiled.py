@@ -8,31 +8,36 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections import namedtuple
 from dataclasses import dataclass
 from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from simulator import fluid, span, tables
+from simulator import fluid, instant, requests, rules, span, tables, waits
 from simulator.errors import TimeshareError
 from simulator.schedulers.base import PerCpu, PerProcess, Shared, columns_of_policy
-from simulator.tables import Cpus, Processes, Slices, Totals, columns_of
+from simulator.tables import KINDS, Cpus, Processes, Slices, Sources, Totals, layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.schedulers.base import Scheduler
-    from simulator.tables import Int64s, Table
 
-    Renewal = Callable[["State", Int64s, Int64s, int], None]
     Span = Callable[["State", int], int]
 
-RARE = (fluid.meet_next,)
+RARE = (
+    fluid.meet_next,
+    fluid.renew_fluid,
+    instant.at_instant,
+    instant.wake,
+    instant.settle,
+    requests.let_arrive,
+    requests.start_next,
+    waits.note_waste,
+)
 """Functions that are called, not copied to where they are used: they run once a demand, not once a slice."""
 
-RULES = ("pick", "charge", "slice_ns", "tick")
-"""The policy's methods that the span calls."""
+POLICY_MATRICES = ("process_table", "cpu_table", "shared_table", "draws")
 
 
 class CompileError(TimeshareError):
@@ -41,32 +46,21 @@ class CompileError(TimeshareError):
 
 @dataclass
 class State:
-    """The kernel's tables: what a span reads and changes.
+    """The kernel's tables: what a span reads and changes."""
 
-    Assigning a table anew (a larger one, say) needs `bind` after it.
-    """
-
-    process_table: Table
-    cpu_table: Table
-    total_table: Table
-    slice_table: Table
-
-    def __post_init__(self) -> None:
-        self.bind()
-
-    def bind(self) -> None:
-        """Take the columns of the tables as they are now."""
-        self.processes = columns_of(Processes, self.process_table)
-        self.cpus = columns_of(Cpus, self.cpu_table)
-        self.totals = columns_of(Totals, self.total_table)
-        self.slices = columns_of(Slices, self.slice_table)
+    processes: Processes
+    cpus: Cpus
+    totals: Totals
+    slices: Slices
+    sources: Sources
 
 
 def interpreted_span(policy: Scheduler) -> Span:
     """Return `run_span(state, horizon)` for a policy, interpreted."""
 
     def run(state: State, horizon: int) -> int:
-        return span.run_span(policy, state.processes, state.cpus, state.totals, state.slices, horizon)
+        tables_of_kernel = (state.processes, state.cpus, state.totals, state.slices, state.sources)
+        return span.run_span(policy, *tables_of_kernel, horizon)
 
     return run
 
@@ -86,29 +80,27 @@ def compiled_span(policy: Scheduler) -> Span:
     # One flat loop without reference counting: the arrays outlive the call, and counting them costs ten times
     # what the loop itself does.
     njit: Any = partial(numba.njit, nogil=True, _nrt=False)
-    tree = _Tree(njit(inline="always"), njit())
     kind = type(policy)
+    tree = _Tree(njit(forceinline=True), njit())
     try:
-        for rule in RULES:
-            tree.done[getattr(span, rule)] = tree.compiled(getattr(kind, rule))
+        for rule in rules.RULES:
+            tree.done[rule] = tree.compiled(getattr(kind, rule.__name__))
         run_span = tree.compiled(span.run_span)
-        views = {
-            "policy_view": tree.wrap(_policy_view(policy)),
-            "process_view": tree.wrap(_column_view(Processes)),
-            "cpu_view": tree.wrap(_column_view(Cpus)),
-            "total_view": tree.wrap(_column_view(Totals)),
-            "slice_view": tree.wrap(_column_view(Slices)),
-        }
         name = f"{kind.__name__}_{tree.fingerprint(*_fields(policy), repr(_constants(policy)))}"
-        entry = _cached(_entry, {**views, "run_span": run_span}, name, njit)
+        entry = _cached(_entry, {**_constructors(policy), "run_span": run_span}, name, njit)
     except OSError as error:
         raise CompileError(f"scheduler '{policy.name}': the source of its methods cannot be read") from error
 
+    matrices_of = {table: _matrices(columns) for table, columns in KINDS.items()}
+
     def run(state: State, horizon: int) -> int:
-        kernel = (state.process_table, state.cpu_table, state.total_table, state.slice_table)
+        own = tuple(getattr(policy, matrix) for matrix in POLICY_MATRICES)
+        kernel = [
+            tuple(getattr(getattr(state, table), matrix) for matrix in matrices)
+            for table, matrices in matrices_of.items()
+        ]
         try:
-            own = (policy.process_table, policy.cpu_table, policy.shared_table, policy.draws)
-            return int(entry(*own, *kernel, horizon))
+            return int(entry(own, *kernel, horizon))
         except NumbaError as error:
             raise CompileError(
                 f"scheduler '{policy.name}' says compilable = True, but its methods cannot be compiled: "
@@ -116,34 +108,6 @@ def compiled_span(policy: Scheduler) -> Span:
             ) from error
 
     return run
-
-
-def interpreted_renewal(state: State, pids: Int64s, demands_ns: Int64s, service: int) -> None:
-    """Call `simulator.fluid.renew_fluid`."""
-    fluid.renew_fluid(state.processes, state.totals, pids, demands_ns, service)
-
-
-def compiled_renewal() -> Renewal:
-    """Return `simulator.fluid.renew_fluid` as machine code; it is the same for all policies."""
-    import numba  # noqa: PLC0415 - as in compiled_span
-
-    njit: Any = partial(numba.njit, nogil=True, _nrt=False)
-    tree = _Tree(njit(inline="always"), njit())
-    names = {
-        "renew_fluid": tree.compiled(fluid.renew_fluid),
-        "process_view": tree.wrap(_column_view(Processes)),
-        "total_view": tree.wrap(_column_view(Totals)),
-    }
-    entry = _cached(_renewal_entry, names, f"renewal_{tree.fingerprint()}", njit)
-
-    def run(state: State, pids: Int64s, demands_ns: Int64s, service: int) -> None:
-        entry(state.process_table, state.total_table, pids, demands_ns, service)
-
-    return run
-
-
-def _renewal_entry(processes: Any, totals: Any, pids: Any, demands_ns: Any, service: int) -> None:
-    renew_fluid(process_view(processes), total_view(totals), pids, demands_ns, service)  # type: ignore[name-defined] # noqa: F821 - bound when compiled
 
 
 def _cached(function: Any, names: dict[str, Any], name: str, njit: Any) -> Any:
@@ -156,23 +120,14 @@ def _cached(function: Any, names: dict[str, Any], name: str, njit: Any) -> Any:
         return njit()(entry)
 
 
-def _entry(  # noqa: PLR0913, PLR0917 - machine code is handed arrays, not objects
-    columns: Any,
-    per_cpu: Any,
-    numbers: Any,
-    draws: Any,
-    processes: Any,
-    cpus: Any,
-    totals: Any,
-    slices: Any,
-    horizon: int,
-) -> Any:
-    return run_span(  # type: ignore[name-defined] # noqa: F821 - this and the views are bound when compiled
-        policy_view(columns, per_cpu, numbers, draws),  # type: ignore[name-defined] # noqa: F821
-        process_view(processes),  # type: ignore[name-defined] # noqa: F821
-        cpu_view(cpus),  # type: ignore[name-defined] # noqa: F821
-        total_view(totals),  # type: ignore[name-defined] # noqa: F821
-        slice_view(slices),  # type: ignore[name-defined] # noqa: F821
+def _entry(own: Any, processes: Any, cpus: Any, totals: Any, slices: Any, sources: Any, horizon: int) -> Any:
+    return run_span(  # type: ignore[name-defined] # noqa: F821 - this and the tables are bound when compiled
+        policy_table(own),  # type: ignore[name-defined] # noqa: F821
+        processes_table(processes),  # type: ignore[name-defined] # noqa: F821
+        cpus_table(cpus),  # type: ignore[name-defined] # noqa: F821
+        totals_table(totals),  # type: ignore[name-defined] # noqa: F821
+        slices_table(slices),  # type: ignore[name-defined] # noqa: F821
+        sources_table(sources),  # type: ignore[name-defined] # noqa: F821
         horizon,
     )
 
@@ -201,7 +156,7 @@ class _Tree:
 
     def fingerprint(self, *more: str) -> str:
         """Return a hash of everything that the machine code was made from."""
-        made_from = [*self.sources, *more, inspect.getsource(tables)]
+        made_from = [*self.sources, *more, inspect.getsource(tables), repr([one.__name__ for one in RARE])]
         return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:16]
 
 
@@ -218,26 +173,28 @@ def _constants(policy: Scheduler) -> dict[str, int]:
     return {name: value for name, value in vars(policy).items() if isinstance(value, int)}
 
 
-def _policy_view(policy: Scheduler) -> Any:
-    """Return a function from the policy's tables to what its compiled methods see as `self`."""
-    constants = _constants(policy)
-    state = namedtuple("state", [*_fields(policy), "draws", *constants])  # type: ignore[misc] # noqa: PYI024 - the fields are known only here
-    arguments = [
-        f"{table}[{row}]"
-        for table, kind in (("columns", PerProcess), ("per_cpu", PerCpu), ("numbers", Shared))
-        for row in range(len(columns_of_policy(type(policy), kind)))
-    ]
-    arguments += ["draws", *(str(value) for value in constants.values())]
-    return _built("columns, per_cpu, numbers, draws", state, arguments)
+def _constructors(policy: Scheduler) -> dict[str, Any]:
+    """Return for each table the function that makes it from its matrices."""
+    from simulator.columns import constructor  # noqa: PLC0415 - imports numba
+
+    kind, constants = type(policy), _constants(policy)
+    own = {
+        column: (matrix, row)
+        for matrix, declared in zip(POLICY_MATRICES, (PerProcess, PerCpu, Shared), strict=False)
+        for row, column in enumerate(columns_of_policy(kind, declared))
+    }
+    name = f"{kind.__module__}.{kind.__qualname__} {constants}"
+    made = {"policy_table": constructor(name, POLICY_MATRICES, own, constants)}
+    for name, table in KINDS.items():
+        places = {
+            field: (place, int(row))
+            for field, (place, row) in zip(table._fields, layout_of(table), strict=True)
+            if row
+        }
+        made[f"{name}_table"] = constructor(name, _matrices(table), places, {})
+    return made
 
 
-def _column_view(kind: Any) -> Any:
-    """Return a function from a table to the named tuple of its columns."""
-    return _built("table", kind, [f"table[{name!r}]" for name in kind._fields])
-
-
-def _built(parameters: str, state: Any, arguments: list[str]) -> Any:
-    """Return a function that makes a named tuple; field names must be literals for numba to type them."""
-    names: dict[str, Any] = {"state": state}
-    exec(f"def view({parameters}): return state({', '.join(arguments)})", names)  # noqa: S102 - made of identifiers and integers alone
-    return names["view"]
+def _matrices(kind: Any) -> tuple[str, ...]:
+    """Return which fields of a table are matrices."""
+    return tuple(place for place, row in layout_of(kind) if not row)

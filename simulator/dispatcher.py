@@ -6,24 +6,30 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from simulator import books, span
+from simulator import books, instant, requests, span
 from simulator.clock import Clock, Demand
-from simulator.compiled import (
-    State,
-    compiled_renewal,
-    compiled_span,
-    interpreted_renewal,
-    interpreted_span,
-)
+from simulator.compiled import State, compiled_span, interpreted_span
 from simulator.errors import TimeshareError
-from simulator.schedulers.base import Scheduler
-from simulator.tables import FAR, NEVER, NOBODY, Slices, Totals, cpu_table, grown, new_table, process_table
+from simulator.recordings import SLICE, Recordings
+from simulator.tables import (
+    FAR,
+    NEVER,
+    NOBODY,
+    Slices,
+    Totals,
+    copied,
+    cpu_table,
+    new_table,
+    process_table,
+    source_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.hardware import Hardware
-    from simulator.tables import Table
+    from simulator.schedulers.base import Scheduler
+    from simulator.sources import Source
 
 Engine = Literal["auto", "interpreted", "compiled"]
 
@@ -31,6 +37,8 @@ WORTH_COMPILING = 100_000
 """Slices from which on loading machine code is quicker than going on interpreted."""
 
 FIRST_CAPACITY = 16
+TIMES_ON_HAND = 1 << 10
+LOG_ROWS = 1 << 10
 
 
 class PolicyError(TimeshareError):
@@ -48,6 +56,7 @@ class Dispatcher:
         policy: the scheduling policy, not yet attached.
         hardware: the CPUs, their timer and their costs.
         draws: random stream for the policy's draws.
+        recordings: where finished slices and requests go.
         engine: "interpreted", "compiled", or "auto": interpreted until compiling pays.
         slices: how many finished slices to keep for the record; None keeps all.
     """
@@ -58,11 +67,13 @@ class Dispatcher:
         hardware: Hardware,
         *,
         draws: np.random.Generator,
+        recordings: Recordings | None = None,
         engine: Engine = "auto",
         slices: int | None = 0,
     ) -> None:
         self.policy = policy
         self._draws = draws
+        self.recordings = recordings or Recordings()
         self._slices_kept = NEVER if slices is None else slices
         policy.attach(FIRST_CAPACITY, hardware.quantum_ns, hardware.cpus)
         self.state = State(
@@ -70,31 +81,36 @@ class Dispatcher:
             cpu_table(hardware.cpus),
             new_table(Totals, 1),
             new_table(Slices, 0),
+            source_table(0, 0, 0),
         )
-        self.state.totals.context_switch_ns[0] = hardware.context_switch_ns
-        self.state.totals.migration_ns[0] = hardware.migration_ns
-        self.state.totals.tick_cost_ns[0] = hardware.tick_cost_ns
-        self.state.totals.cpus[0] = hardware.cpus
-        self.state.totals.fluid_next_ns[0] = FAR
+        totals = self.state.totals
+        totals.context_switch_ns[0] = hardware.context_switch_ns
+        totals.migration_ns[0] = hardware.migration_ns
+        totals.tick_cost_ns[0] = hardware.tick_cost_ns
+        totals.cpus[0] = hardware.cpus
+        totals.fluid_next_ns[0] = FAR
         self._new_slice_buffer()
-        self.finished_slices: list[Table] = []
+        self.sources: list[Source] = []
         self.clock = Clock(self.advance)
         self.each_window: Callable[[int], None] = lambda _now: None
-        self.each_runnable: Callable[[int, bool], None] = lambda _pid, _runnable: None
+        self._each_runnable: Callable[[int, bool], None] | None = None
         self.window_ns = NEVER
         self._next_window_ns = NEVER
-        self._runnable: list[bool] = []
         self._awaited: dict[int, Demand] = {}
         self._failures: dict[int, Exception] = {}
-        self._undecided: list[int] = []
         self._retunes: dict[int, int] = {}
-        self._new_demands: list[tuple[int, int]] = []
-        self._fluid_stale = False
         self._quantum_ns = hardware.quantum_ns
-        self._compiled = engine == "compiled"
+        self._chores: dict[int, Callable[[], None]] = {
+            span.DRAWS_SPENT: self._refill,
+            span.SLICES_FULL: self._empty_slice_buffer,
+            span.RETUNE: self._apply_retunes,
+            span.WRONG_PICK: self._refuse_pick,
+            instant.MORE_TIMES: self._look_ahead,
+            instant.MORE_ROOM: self._make_room,
+            instant.STIRRED: self._tell_runnable,
+        }
         self._may_compile = engine == "auto" and policy.compilable
-        self._span = compiled_span(policy) if self._compiled else interpreted_span(policy)
-        self._renew = compiled_renewal() if self._compiled else interpreted_renewal
+        self._span = compiled_span(policy) if engine == "compiled" else interpreted_span(policy)
 
     def admit(self, tickets: int, affinity: int | None = None) -> int:
         """Give a new process its pid.
@@ -108,23 +124,37 @@ class Dispatcher:
         """
         if affinity is not None and not self.policy.honours_affinity:
             raise PolicyError(f"scheduler '{self.policy.name}' cannot pin processes to CPUs")
-        pid = len(self._runnable)
-        if pid == len(self.state.process_table):
-            self.state.process_table = grown(self.state.process_table, 2 * pid)
-            self.state.bind()
+        pid = int(self.state.totals.processes[0])
+        if pid == len(self.state.processes.queued):
+            self.state.processes = copied(self.state.processes, process_table(2 * pid))
             self.policy.grow(2 * pid)
         self.state.totals.processes[0] = pid + 1
         self.state.processes.tickets[pid] = tickets
-        self._runnable.append(False)
         self.state.processes.affinity[pid] = -1 if affinity is None else affinity
         self.policy.affinity[pid] = self.state.processes.affinity[pid]
         self.policy.retune(pid, tickets)
         return pid
 
+    def attach(self, source: Source) -> int:
+        """Give a new source of requests its number."""
+        number = len(self.sources)
+        self.sources.append(source)
+        self.state.totals.sources[0] = number + 1
+        known = self.state.sources
+        if number == len(known.next_ns):
+            times, rows = max(known.times.shape[1], TIMES_ON_HAND), max(known.log.shape[2], LOG_ROWS)
+            self.state.sources = copied(known, source_table(max(2 * number, 4), times, rows))
+        return number
+
     def watch_windows(self, window_ns: int, each_window: Callable[[int], None]) -> None:
         """Have `each_window(now_ns)` called at every multiple of `window_ns`, before events of that time."""
         self.window_ns = self._next_window_ns = window_ns
         self.each_window = each_window
+
+    def watch_runnable(self, each_runnable: Callable[[int, bool], None]) -> None:
+        """Have `each_runnable(pid, runnable)` called before the policy hears who is runnable, and after."""
+        self._each_runnable = each_runnable
+        self.state.totals.watched[0] = 1
 
     def demand(self, pid: int, cpu_ns: int, failure: Exception | None = None) -> Demand:
         """Ask for CPU time; the event happens when it has been received, at once for 0 ns.
@@ -141,55 +171,67 @@ class Dispatcher:
         self._awaited[pid] = event
         if failure is not None:
             self._failures[pid] = failure
-        self.state.processes.demand_ns[pid] = cpu_ns
-        self.policy.left_ns[pid] = cpu_ns
-        self._new_demands.append((pid, cpu_ns))
-        self._fluid_stale = True
-        if not self._runnable[pid]:
-            self._runnable[pid] = True
-            self._enter(pid)
+        self.state.processes.rounds[pid] = 1
+        requests.ask(self.policy, self.state.processes, self.state.totals, pid, cpu_ns)
         return event
+
+    def serve(self, pid: int, source: int, burst_ns: int, rounds: int) -> Demand:
+        """Let the kernel answer so many requests for a process; the event happens after the last.
+
+        Args:
+            pid: the process.
+            source: number of the source.
+            burst_ns: CPU time of each request, > 0.
+            rounds: how many, >= 1.
+        """
+        sources, processes, totals = self.state.sources, self.state.processes, self.state.totals
+        self._awaited[pid] = Demand(self.clock)
+        processes.rounds[pid] = rounds
+        processes.source[pid] = source
+        sources.pid[source] = pid
+        sources.burst_ns[source] = burst_ns
+        sources.served[source] = 0
+        requests.start_next(self.policy, processes, totals, sources, source)
+        return self._awaited[pid]
 
     def set_tickets(self, pid: int, tickets: int) -> None:
         """Change a process's tickets; the policy hears of it at the end of a running process's slice."""
         self.state.processes.tickets[pid] = tickets
-        self._fluid_stale = True
-        self._retunes.pop(pid, None)
-        if self.is_running(pid):
-            self._retunes[pid] = tickets
-        elif self.state.processes.queued[pid]:
-            self._requeue(pid, tickets)
-        else:
-            self.policy.retune(pid, tickets)
+        self.state.totals.ideal_stale[0] = 1
+        self.wake_at(int(self.state.totals.now_ns[0]))
+        self._retunes[pid] = tickets
+        self.state.processes.retune[pid] = 1
+        self._apply_retunes()
+
+    def wake_at(self, at_ns: int) -> None:
+        """Let no slice begin after that instant before the kernel has looked at what is due."""
+        due = self.state.totals.due_ns
+        due[0] = min(int(due[0]), at_ns)
 
     def is_running(self, pid: int) -> bool:
         """Say whether a process is on a CPU."""
         return bool((self.state.cpus.pid == pid).any())
 
-    def is_queued(self, pid: int) -> bool:
-        """Say whether a process waits for a CPU."""
-        return bool(self.state.processes.queued[pid])
+    def is_ready(self, pid: int) -> bool:
+        """Say whether a process is runnable and on no CPU."""
+        return bool(self.state.processes.runnable[pid]) and not self.is_running(pid)
 
     def advance(self, horizon: int) -> None:
-        """Run the CPUs up to the horizon or to the first end of a demand, whichever comes first."""
+        """Run the CPUs up to the horizon or to what a program waits for, whichever comes first."""
         totals = self.state.totals
         if horizon <= totals.now_ns[0]:
             return
-        self._decide()
-        if self._fluid_stale:
-            self._renew_fluid()
         reached = span.REACHED
-        while reached != span.COMPLETED and totals.now_ns[0] < horizon:
-            limit = min(horizon, self._next_window_ns, *self._slice_ends_awaited())
-            reached = self._run_span(limit)
+        while reached not in (span.COMPLETED, instant.HANDED) and totals.now_ns[0] < horizon:
+            reached = self._run_span(min(horizon, self._next_window_ns))
             now = int(totals.now_ns[0])
-            if self._retunes:
-                self._apply_retunes()
             if now == self._next_window_ns:
                 self.each_window(now)
                 self._next_window_ns += self.window_ns
         if reached == span.COMPLETED:
             self._complete()
+        elif reached == instant.HANDED:
+            self._hand_over()
 
     def close(self) -> None:
         """Book what is in progress, at the end of a simulation, and check the books.
@@ -197,10 +239,15 @@ class Dispatcher:
         Raises:
             InvariantError: time was lost or counted twice.
         """
-        self._decide()
-        self._renew_fluid()
-        books.close(self.policy, self.state)
+        state = self.state
+        instant.settle(self.policy, state.processes, state.cpus, state.totals, state.slices)
+        books.close(self.policy, state)
+
+    def write_out(self) -> None:
+        """Hand all slices and requests on to the recordings, at the very end."""
         self._empty_slice_buffer()
+        for source in self.sources:
+            source.flush(everything=True)
 
     def _run_span(self, limit: int) -> int:
         totals = self.state.totals
@@ -208,132 +255,99 @@ class Dispatcher:
             to_come = min(limit - int(totals.now_ns[0]), NEVER) // self._quantum_ns * len(self.state.cpus.pid)
             if totals.quanta[0] + to_come > WORTH_COMPILING:
                 self._span = compiled_span(self.policy)
-                self._renew = compiled_renewal()
                 self._may_compile = False
-        while True:
-            reached = self._span(self.state, limit)
-            if reached == span.DRAWS_SPENT:
-                self.policy.refill(self._draws)
-            elif reached == span.SLICES_FULL:
-                self._empty_slice_buffer()
-            elif reached == span.WRONG_PICK:
-                wrong = self.state.totals.wrong_pid[0]
-                raise PolicyError(
-                    f"scheduler '{self.policy.name}': pick() returned {wrong}, which is no process that "
-                    "waits for this CPU; it must return a pid that entered or was charged, has neither left "
-                    "nor been picked since, and may run there"
-                )
-            else:
-                return reached
+        while (reached := self._span(self.state, limit)) in self._chores:
+            self._chores[reached]()
+        return reached
+
+    def _refill(self) -> None:
+        """Give the policy new draws."""
+        self.policy.refill(self._draws)
+
+    def _look_ahead(self) -> None:
+        """Give sources whose arrival times are spent new ones."""
+        for source in self.sources:
+            source.look_ahead()
+
+    def _refuse_pick(self) -> None:
+        """Say what the policy did wrong."""
+        wrong = self.state.totals.wrong_pid[0]
+        raise PolicyError(
+            f"scheduler '{self.policy.name}': pick() returned {wrong}, which is no process that "
+            "waits for this CPU; it must return a pid that entered or was charged, has neither left "
+            "nor been picked since, and may run there"
+        )
+
+    def _delay(self) -> int:
+        """Return how long it is from SimPy's time to that which the CPUs have reached."""
+        return int(self.state.totals.now_ns[0]) - self.clock.now_ns
 
     def _complete(self) -> None:
         """Let the programs whose demands were met go on."""
-        delay = int(self.state.totals.now_ns[0]) - self.clock.now_ns
-        for cpu, pid in enumerate(self.state.cpus.pid.tolist()):
-            if pid != NOBODY and self.state.processes.demand_ns[pid] == 0:
-                self._undecided.append(cpu)
-                self._awaited.pop(pid).happen_in(delay, self._failures.pop(pid, None))
-
-    def _decide(self) -> None:
-        """See which processes asked for more when their demand was met; the others are not runnable."""
-        processes, cpus, totals = self.state.processes, self.state.cpus, self.state.totals
-        now = int(totals.now_ns[0])
-        self.policy.now_ns[0] = now
-        for cpu in self._undecided:
+        processes, cpus, sources = self.state.processes, self.state.cpus, self.state.sources
+        for cpu in cpus.undecided.nonzero()[0].tolist():
             pid = int(cpus.pid[cpu])
-            more = processes.demand_ns[pid]
-            if more > 0 and not self._slice_is_over(cpu, now):
-                span.start_run(self.policy, processes, cpus, cpu, now)
-                continue
-            span.put_back(self.policy, processes, cpus, totals, self.state.slices, cpu, now)
-            if more == 0:
-                processes.queued[pid] = 0
-                totals.queued[0] -= 1
-                self._runnable[pid] = False
-                self.policy.leave(pid)
-                self.each_runnable(pid, False)
-        self._undecided.clear()
-        if self._retunes:
-            self._apply_retunes()
-        if span.slices_full(cpus, totals, self.state.slices):
-            self._empty_slice_buffer()
+            if processes.rounds[pid] == 0 and pid in self._awaited:
+                source = int(processes.source[pid])
+                if source != NOBODY:
+                    requests.finish(self.state.totals, sources, source)
+                    processes.source[pid] = sources.pid[source] = NOBODY
+                self._awaited.pop(pid).happen_in(self._delay(), self._failures.pop(pid, None))
 
-    def _slice_is_over(self, cpu: int, now: int) -> bool:
-        """Say whether the slice ends at the very instant at which the demand was met."""
-        cpus, tick_ns = self.state.cpus, int(self.policy.tick_ns[0])
-        if tick_ns == 0:
-            return bool(cpus.slice_end_ns[cpu] <= now)
-        return now % tick_ns == 0 and self.policy.tick(int(cpus.pid[cpu]), int(cpus.slice_ran_ns[cpu]))
+    def _hand_over(self) -> None:
+        """Let the programs go on that waited for the requests that have arrived."""
+        self.state.totals.handed[0] = 0
+        for source in self.sources:
+            source.hand_over(self._delay())
 
-    def _enter(self, pid: int) -> None:
-        self.each_runnable(pid, True)
-        self.state.processes.queued[pid] = 1
-        self.state.processes.ready_since_ns[pid] = self.clock.now_ns
-        self.state.totals.queued[0] += 1
-        self.policy.now_ns[0] = self.clock.now_ns
-        self.policy.enter(pid)
-        if type(self.policy).preempts is not Scheduler.preempts:
-            self._preempt(pid)
+    def _tell_runnable(self) -> None:
+        """Tell the ticket economy who has become runnable, and who is no longer."""
+        processes, totals = self.state.processes, self.state.totals
+        totals.stirred[0] = 0
+        for pid in processes.stirred.nonzero()[0].tolist():
+            processes.stirred[pid] = 0
+            if self._each_runnable is not None:
+                self._each_runnable(pid, bool(processes.runnable[pid]))
 
-    def _preempt(self, pid: int) -> None:
-        """Let a process that has just entered take a CPU at once where the policy says so."""
-        processes, cpus, totals = self.state.processes, self.state.cpus, self.state.totals
-        now = int(totals.now_ns[0])
-        running = [cpu for cpu, other in enumerate(cpus.pid.tolist()) if other != NOBODY]
-        for cpu in running:
-            if cpu not in self._undecided:
-                other, ran = int(cpus.pid[cpu]), max(now - int(cpus.run_start_ns[cpu]), 0)
-                self.policy.left_ns[other] = processes.demand_ns[other] - ran
-                self.policy.ran_ns[other] = cpus.slice_ran_ns[cpu] + ran
-        for cpu in running:
-            other = int(cpus.pid[cpu])
-            allowed = int(processes.affinity[pid]) >> cpu & 1
-            if cpu not in self._undecided and allowed and self.policy.preempts(pid, other):
-                span.book_run(processes, cpus, totals, cpu, now)
-                span.put_back(self.policy, processes, cpus, totals, self.state.slices, cpu, now)
-                return
+    def _make_room(self) -> None:
+        """Hand on the answered requests of full logs; where few were answered, make all logs larger."""
+        for source in self.sources:
+            source.flush()
+        sources = self.state.sources
+        rows = sources.log.shape[2]
+        if (sources.rows > rows // 2).any():
+            size, times = sources.times.shape
+            self.state.sources = copied(sources, source_table(size, times, 2 * rows))
 
     def _requeue(self, pid: int, tickets: int) -> None:
-        self.policy.now_ns[0] = self.clock.now_ns
+        self.policy.now_ns[0] = self.state.totals.now_ns[0]
         self.policy.leave(pid)
         self.policy.retune(pid, tickets)
         self.policy.enter(pid)
 
-    def _slice_ends_awaited(self) -> list[int]:
-        """Return when the slices of the running processes end whose tickets are to change."""
-        if not self._retunes:
-            return []
-        cpus = self.state.cpus
-        # Where ticks decide, the slice may end at the next one.
-        ends = cpus.slice_end_ns if self.policy.tick_ns[0] == 0 else cpus.run_end_ns
-        return [int(ends[cpu]) for cpu, pid in enumerate(cpus.pid.tolist()) if pid in self._retunes]
-
     def _apply_retunes(self) -> None:
+        """Let the policy hear of changed tickets whose process is on no CPU any more."""
         for pid in [pid for pid in self._retunes if not self.is_running(pid)]:
             tickets = self._retunes.pop(pid)
-            if self.is_queued(pid):
+            self.state.processes.retune[pid] = 0
+            if self.state.processes.queued[pid]:
                 self._requeue(pid, tickets)
             else:
                 self.policy.retune(pid, tickets)
-
-    def _renew_fluid(self) -> None:
-        pids, demands = np.array(self._new_demands, np.int64).reshape(-1, 2).T
-        self._renew(self.state, pids, demands, books.service_by_now(self.state))
-        self._new_demands.clear()
-        self._fluid_stale = False
+        self.state.totals.retunes[0] = len(self._retunes)
 
     def _new_slice_buffer(self) -> None:
         room = 2 * len(self.state.cpus.pid)
         rows = 1 << 16 if self._slices_kept == NEVER else self._slices_kept + room
-        self.state.slice_table = new_table(Slices, rows if self._slices_kept > 0 else 0)
+        self.state.slices = new_table(Slices, rows if self._slices_kept > 0 else 0)
         self.state.totals.slices[0] = 0
-        self.state.bind()
 
     def _empty_slice_buffer(self) -> None:
         """Move finished slices to the record; start a new buffer, an empty one when enough are kept."""
         used = int(self.state.totals.slices[0])
         if used:
-            self.finished_slices.append(self.state.slice_table[:used])
+            rows = np.ascontiguousarray(self.state.slices.ints[:, :used].T)
+            self.recordings.add_slices(rows.view(SLICE)[:, 0])
             if self._slices_kept != NEVER:
                 self._slices_kept = 0
             self._new_slice_buffer()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from simulator.tables import FAR
 
 if TYPE_CHECKING:
-    from simulator.tables import Int64s, Processes, Totals
+    from simulator.tables import Processes, Totals
 
 DROP = 0.5
 """Nanoseconds of owed service that count as none: what rounding may leave."""
@@ -39,21 +39,21 @@ def meet_next(processes: Processes, totals: Totals) -> None:
     share_out(processes, totals)
 
 
-def renew_fluid(processes: Processes, totals: Totals, pids: Int64s, demands_ns: Int64s, service: int) -> None:
-    """Tell the ideal of new demands, and of tickets that have changed.
+def renew_fluid(processes: Processes, totals: Totals, service: int) -> None:
+    """Tell the ideal of new demands (`asked_ns`), and of tickets that have changed.
 
     Args:
         processes: the process table.
         totals: the machine's numbers.
-        pids: whose demands.
-        demands_ns: CPU time of each.
         service: CPU time delivered in all by now.
     """
     advance_fluid(processes, totals, service)
     settle_fluid(processes, totals, float(service))
-    for at in range(len(pids)):
-        processes.owed_ns[pids[at]] += demands_ns[at]
+    for pid in range(totals.processes[0]):
+        processes.owed_ns[pid] += processes.asked_ns[pid]
+        processes.asked_ns[pid] = 0
     share_out(processes, totals)
+    totals.ideal_stale[0] = 0
 
 
 def settle_fluid(processes: Processes, totals: Totals, service: float) -> None:

@@ -15,10 +15,11 @@ from simulator.memory.errors import MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes
 from simulator.memory.physical import PhysicalMemory
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
-from simulator.process_memory import ProcessMemory
+from simulator.process_memory import ProcessMemory, Repetition
 from simulator.recordings import KernelEvent, MemorySample, Recordings
 from simulator.streams import Streams
 from simulator.syscalls import SystemCalls
+from simulator.tables import NOBODY
 from simulator.tickets import Economy
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 
     import simpy
 
+    from simulator.burst import Burst
     from simulator.dispatcher import Engine
     from simulator.hardware import Hardware
     from simulator.memory.address_space import Layout
     from simulator.process import Program
     from simulator.schedulers.base import Scheduler
+    from simulator.sources import Source
 
 KILLED = 128 + signal.SIGKILL
 SEGMENTATION_FAULT = 128 + signal.SIGSEGV
@@ -55,9 +58,10 @@ class Machine:
         engine: how spans are run: "auto", "interpreted" or "compiled".
         slices: how many finished slices are kept on record; None for all.
         economy: currencies for the processes' tickets; None where there is only the base.
+        recordings: where what happens is written; None keeps it in memory.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a computer
         self,
         scheduler: Scheduler,
         hardware: Hardware,
@@ -68,22 +72,25 @@ class Machine:
         engine: Engine = "auto",
         slices: int | None = 0,
         economy: Economy | None = None,
+        recordings: Recordings | None = None,
     ) -> None:
         self.streams = Streams(seed, replication)
+        self.recordings = recordings or Recordings()
         self.dispatcher = Dispatcher(
             scheduler,
             hardware,
             draws=self.streams.named("scheduler"),
+            recordings=self.recordings,
             engine=engine,
             slices=slices,
         )
         self.clock = self.dispatcher.clock
         self.memory = PhysicalMemory(memory_bytes)
         self.processes: list[Process] = []
-        self.recordings = Recordings()
         self.bank = Bank(economy or Economy(), self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
         self.final_states: list[ProcessState] = []
+        self._sampled_ns = 0
         self._progress: Callable[[int], None] = lambda _now: None
 
     def spawn(
@@ -119,6 +126,20 @@ class Machine:
         """
         self.bank.set_tickets(process.pid, tickets)
 
+    def serve(self, process: Process, source: Source, burst: Burst, rounds: int) -> simpy.Event:
+        """Let the kernel answer so many requests for a process whose heap the burst leaves as it found it."""
+        pid, number, state = process.pid, source.number, self.dispatcher.state
+        event = self.dispatcher.serve(pid, number, burst.cpu_ns, rounds)
+        if process.memory is not None:
+            repetition = Repetition(
+                served=lambda: int(state.sources.served[number]),
+                busy=lambda: bool(state.sources.current[number] != NOBODY),
+                began_ns=int(state.processes.cpu_ns[pid]),
+            )
+            event.callbacks.append(process.memory.end_repetition)
+            process.memory.repeat(burst, repetition)
+        return event
+
     def run(self, until_ns: int, *, window_ns: int, progress: Callable[[int], None] | None = None) -> None:
         """Simulate up to `until_ns`, sampling at the end of every window; then close the books.
 
@@ -135,12 +156,13 @@ class Machine:
         self._progress = progress or self._progress
         self.dispatcher.watch_windows(window_ns, self._sample)
         self.clock.run(until=until_ns)
-        if not self.recordings.window_ends_ns or self.recordings.window_ends_ns[-1] < until_ns:
+        if self._sampled_ns < until_ns:
             self._sample(until_ns)
         self.final_states = [self.state_of(process) for process in self.processes]
         self.dispatcher.close()
         for process in self.processes:
             self._keep_memory_figures(process)
+        self.dispatcher.write_out()
         self.memory.check()
 
     def state_of(self, process: Process) -> ProcessState:
@@ -149,9 +171,9 @@ class Machine:
             return ProcessState.ZOMBIE
         if process.memory is None:
             return ProcessState.EMBRYO
-        if self.dispatcher.is_queued(process.pid):
-            return ProcessState.READY
-        return ProcessState.RUNNING if self.dispatcher.is_running(process.pid) else ProcessState.BLOCKED
+        if self.dispatcher.is_running(process.pid):
+            return ProcessState.RUNNING
+        return ProcessState.READY if self.dispatcher.is_ready(process.pid) else ProcessState.BLOCKED
 
     def _life(self, process: Process, program: Program, layout: Layout) -> Generator[simpy.Event, Any, None]:
         if process.arrived_ns > 0:
@@ -193,6 +215,7 @@ class Machine:
         if memory is not None:
             received = int(self.dispatcher.state.processes.cpu_ns[process.pid])
             memory.take_peak_bytes(received)
+            memory.count_repetition()
             process.peak_heap_bytes = memory.peak_heap_bytes
             process.peak_resident_bytes = memory.peak_resident_bytes
             process.address_space_bytes = memory.space.virtual_bytes
@@ -206,10 +229,7 @@ class Machine:
 
     def _sample(self, now: int) -> None:
         received = books.cpu_ns_by_now(self.dispatcher.state)
-        record, count = self.recordings, len(self.processes)
-        record.window_ends_ns.append(now)
-        record.cpu_ns.append(received[:count])
-        record.entitled_ns.append(books.entitled_ns_by_now(self.dispatcher.state)[:count])
+        count, samples = len(self.processes), []
         for process in self.processes:
             memory = process.memory
             if memory is not None:
@@ -217,7 +237,10 @@ class Machine:
                 level = memory.level_bytes(cpu_ns)
                 peak = memory.take_peak_bytes(cpu_ns)
                 space = memory.space
-                record.memory.append(
+                samples.append(
                     MemorySample(now, process.pid, space.virtual_bytes, level, peak, space.resident_bytes)
                 )
+        entitled = books.entitled_ns_by_now(self.dispatcher.state)
+        self.recordings.add_window(now, received[:count], entitled[:count], samples)
+        self._sampled_ns = now
         self._progress(now)

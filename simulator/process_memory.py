@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from simulator.memory.base_and_bounds import BaseAndBounds
@@ -9,10 +10,29 @@ from simulator.memory.heap import Heap
 from simulator.memory.trajectory import TrajectoryCache
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import simpy
+
     from simulator.burst import Burst
     from simulator.memory.address_space import Layout
     from simulator.memory.physical import PhysicalMemory
-    from simulator.memory.trajectory import Trajectory
+    from simulator.memory.trajectory import Run, Trajectory
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """How far the kernel is with executing one and the same burst over and over.
+
+    Attributes:
+        served: returns how many bursts have been completed.
+        busy: says whether one more is in progress.
+        began_ns: CPU time that the process had received when it began.
+    """
+
+    served: Callable[[], int]
+    busy: Callable[[], bool]
+    began_ns: int
 
 
 class ProcessMemory:
@@ -20,7 +40,8 @@ class ProcessMemory:
 
     A burst's memory events are carried out on the heap when the burst begins; until it ends, the heap's
     level is read off the trajectory at the CPU time received so far. Nobody else touches a process's heap,
-    so that both give the same.
+    so that both give the same. While the kernel repeats a burst that leaves the heap as it found it, nothing
+    is carried out at all: the number of bursts completed and the CPU time received tell where it stands.
 
     Args:
         physical: where the address space gets its memory.
@@ -40,6 +61,9 @@ class ProcessMemory:
         self._began_ns = 0
         self._seen_ns = 0
         self._peak_bytes = 0
+        self._repetition: Repetition | None = None
+        self._run: Run | None = None
+        self._seen_bursts = 0
         self.peak_heap_bytes = 0
         self.peak_resident_bytes = self.space.resident_bytes
 
@@ -55,24 +79,46 @@ class ProcessMemory:
 
     def begin(self, burst: Burst, received_ns: int) -> Trajectory:
         """Carry out a burst's memory events, given the CPU time that the process has received so far."""
-        self._trajectory = self._trajectories.run(self.heap, burst, self._blocks)
-        self._began_ns = received_ns
-        self._seen_ns = 0
-        self._peak_bytes = max(self._peak_bytes, self._trajectory.start_bytes)
-        return self._trajectory
+        trajectory = self._trajectories.run(self.heap, burst, self._blocks)
+        self._enter(trajectory, received_ns)
+        return trajectory
 
     def finish(self) -> None:
         """End the burst: the heap is as the events left it."""
         if self._trajectory is not None:
-            whole = self._trajectory.peak_bytes
-            rest = self._trajectory.peak_between
-            burst_peak = whole if self._seen_ns == 0 else rest(self._seen_ns, self._trajectory.end_ns)
-            self._peak_bytes = max(self._peak_bytes, burst_peak)
-            self._trajectory = None
+            self._exit(self._trajectory)
         self._note_level()
+
+    def is_steady(self, burst: Burst) -> bool:
+        """Say whether executing the burst is sure to leave the heap as it is now."""
+        return self._trajectories.repetition(self.heap, burst, self._blocks) is not None
+
+    def repeat(self, burst: Burst, repetition: Repetition) -> None:
+        """Let a steady burst be executed again and again from now on."""
+        self._repetition = repetition
+        self._run = self._trajectories.repetition(self.heap, burst, self._blocks)
+        self._seen_bursts = 0
+
+    def end_repetition(self, _event: simpy.Event | None = None) -> None:
+        """End that: no burst is in progress."""
+        if self._repetition is not None:
+            self._catch_up()
+            self.count_repetition()
+            self._repetition = None
+            self._note_level()
+
+    def count_repetition(self) -> None:
+        """Count the mallocs and frees of the repeated bursts so far, begun ones included."""
+        if self._repetition is not None and self._run is not None:
+            bursts = self._repetition.served() + self._repetition.busy()
+            if bursts:
+                run = self._run
+                peak = run.trajectory.peak_bytes
+                self.heap.count_replay(bursts * run.mallocs, bursts * run.frees, peak)
 
     def level_bytes(self, received_ns: int) -> int:
         """Return the live bytes of the heap when the process has received that much CPU time."""
+        self._catch_up()
         if self._trajectory is None:
             return self.heap.live_bytes
         return self._trajectory.level_at(received_ns - self._began_ns)
@@ -93,6 +139,33 @@ class ProcessMemory:
     def release(self) -> None:
         """Give the physical memory back."""
         self.space.release()
+
+    def _catch_up(self) -> None:
+        """Bring the burst in progress up to date with the kernel's repetitions."""
+        if self._repetition is None or self._run is None:
+            return
+        trajectory, bursts = self._run.trajectory, self._repetition.served()
+        if bursts > self._seen_bursts:
+            if self._trajectory is not None:
+                self._exit(trajectory)
+                self._seen_bursts += 1
+            if bursts > self._seen_bursts:
+                self._peak_bytes = max(self._peak_bytes, trajectory.peak_bytes)
+            self._seen_bursts = bursts
+        if self._trajectory is None and self._repetition.busy():
+            self._enter(trajectory, self._repetition.began_ns + bursts * trajectory.end_ns)
+
+    def _enter(self, trajectory: Trajectory, received_ns: int) -> None:
+        self._trajectory = trajectory
+        self._began_ns = received_ns
+        self._seen_ns = 0
+        self._peak_bytes = max(self._peak_bytes, trajectory.start_bytes)
+
+    def _exit(self, trajectory: Trajectory) -> None:
+        whole, rest = trajectory.peak_bytes, trajectory.peak_between
+        burst_peak = whole if self._seen_ns == 0 else rest(self._seen_ns, trajectory.end_ns)
+        self._peak_bytes = max(self._peak_bytes, burst_peak)
+        self._trajectory = None
 
     def _note_level(self) -> None:
         self._peak_bytes = max(self._peak_bytes, self.heap.live_bytes)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from simulator.calls import Call, CallError
 from simulator.channels import Channel
 from simulator.process import ProcessExit
+from simulator.tables import NEVER
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import simpy
 
     from simulator.burst import Burst
-    from simulator.channels import Request, Source
+    from simulator.channels import Request
     from simulator.machine import Machine
     from simulator.process import Process
     from simulator.process_memory import ProcessMemory
+    from simulator.sources import Source
 
 
 class SystemCalls:
@@ -86,7 +90,7 @@ class SystemCalls:
         """Block for `duration_ns` nanoseconds."""
         return self._machine.clock.timeout(int(duration_ns))
 
-    def receive(self, source: Source) -> simpy.Event:
+    def receive(self, source: Source | Channel) -> simpy.Event:
         """Block until there is a request; the event's value is the request.
 
         The tickets that a call lends come with it.
@@ -100,6 +104,32 @@ class SystemCalls:
         request.finished_ns = self.now_ns
         if isinstance(request, Call):
             self._machine.calls.reply(request)
+        elif request.source is not None:
+            request.source.finish(request)
+
+    def serve(
+        self, source: Source, burst: Burst, requests: int | None = None
+    ) -> Generator[simpy.Event, Any, None]:
+        """Answer requests with a burst each, one after another: `yield from system.serve(source, burst)`.
+
+        The same as to receive, execute and reply over and over, and quicker to simulate: once the burst
+        leaves the heap as it found it, the kernel goes on by itself, and no request costs an event.
+
+        Args:
+            source: where the requests come from.
+            burst: what each of them takes.
+            requests: how many to answer; None to go on and on.
+        """
+        memory, served = self._memory, 0
+        while requests is None or served < requests:
+            if burst.cpu_ns > 0 and memory.is_steady(burst):
+                rounds = NEVER if requests is None else requests - served
+                yield self._machine.serve(self._process, source, burst, rounds)
+                return
+            request = yield self.receive(source)
+            yield self.execute(burst)
+            self.reply(request)
+            served += 1
 
     def request(self, channel: Channel, tickets: int | None = None) -> simpy.Event:
         """Ask whoever serves a channel, and block until the reply; the event's value is the request.
@@ -113,7 +143,6 @@ class SystemCalls:
         Raises:
             CallError: all that ever served the channel have ended; or, in place of the reply, they do now.
             TicketError: more tickets than the process has in hand.
-            ValueError: a channel that may drop the request.
         """
         return self._machine.calls.ask(self._process, channel, tickets)
 

@@ -1,8 +1,9 @@
-"""The kernel's columnar state: one row a process, one row a CPU.
+"""The kernel's columnar state: one value a process, a CPU, a source of requests.
 
 The span loop reads and writes these arrays directly, interpreted or compiled; nothing else of the kernel's
-accounting exists beside them. Each table is one structured array, and a named tuple of its columns is what
-code works with.
+accounting exists beside them. A table is an int64 and a float64 matrix, one row for all values of a column,
+so that a column is contiguous and machine code is handed few arrays. A named tuple of the columns is what
+code works with; its last fields are the matrices themselves.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from numpy.typing import NDArray
 
 Int64s = NDArray[np.int64]
 Float64s = NDArray[np.float64]
-Histograms = NDArray[np.int64]
-"""int64[rows, WAIT_BUCKETS]: a histogram of waits a row."""
-Table = NDArray[Any]
-"""A structured array."""
+Matrix = NDArray[Any]
+"""All columns of one type; not a column itself."""
 
 NEVER = np.iinfo(np.int64).max
 """A time that does not come."""
@@ -26,7 +25,7 @@ FAR = 1e300
 """An amount of service that is never delivered."""
 
 NOBODY = -1
-"""The pid where there is no process."""
+"""The pid where there is no process, and the number where there is no source."""
 
 WAIT_BUCKETS = 256
 """Buckets of a histogram of waits: four for each power of two that a time can have."""
@@ -36,7 +35,15 @@ class Processes(NamedTuple):
     """Columns of the process table, indexed by pid.
 
     Attributes:
-        demand_ns: CPU time still to be received before the program goes on.
+        demand_ns: CPU time still to be received before the present demand is met.
+        asked_ns: demands that the fluid ideal has not heard of yet.
+        rounds: demands to be met until the program goes on: 1, or more where the kernel serves requests.
+        source: the source whose requests the kernel serves for it, NOBODY otherwise.
+        runnable: 1 from a demand until one is met and no other follows at the same instant.
+        queued: 1 while the policy may pick it: runnable and on no CPU.
+        woken: a list, not by pid: the processes that have become runnable at this instant.
+        retune: 1 if the policy is to hear of its changed tickets when its slice has ended.
+        stirred: 1 if it has become runnable, or stopped being so, since the ticket economy last looked.
         cpu_ns: CPU time received in all.
         ready_since_ns: since when a queued process has been waiting.
         wait_ns: time spent runnable but on no CPU, up to the last dispatch.
@@ -46,18 +53,25 @@ class Processes(NamedTuple):
         preemptions: times another process took its CPU while it wanted to go on.
         last_cpu: the CPU it was on last, NOBODY before.
         migrations: dispatches on another CPU than its last.
-        waits: int64[processes, WAIT_BUCKETS], how often it waited how long for a CPU (`simulator.waits`).
         affinity: the CPUs it may run on, one bit each.
-        queued: 1 while the policy may pick it: runnable and on no CPU.
         tickets: its tickets as they are now.
         owed_ns: demand that the fluid ideal has yet to serve, when it was last settled.
         rate: its part in the fluid ideal of the CPU time delivered since then.
         entitled_ns: what the fluid ideal had given it then.
         lag_max_ns: the most by which it was behind the ideal.
         lag_min_ns: the most by which it was ahead, <= 0.
+        waits: int64[processes, WAIT_BUCKETS], how often it waited how long for a CPU (`simulator.waits`).
     """
 
     demand_ns: Int64s
+    asked_ns: Int64s
+    rounds: Int64s
+    source: Int64s
+    runnable: Int64s
+    queued: Int64s
+    woken: Int64s
+    retune: Int64s
+    stirred: Int64s
     cpu_ns: Int64s
     ready_since_ns: Int64s
     wait_ns: Int64s
@@ -67,15 +81,16 @@ class Processes(NamedTuple):
     preemptions: Int64s
     last_cpu: Int64s
     migrations: Int64s
-    waits: Histograms
     affinity: Int64s
-    queued: Int64s
     tickets: Int64s
     owed_ns: Float64s
     rate: Float64s
     entitled_ns: Float64s
     lag_max_ns: Float64s
     lag_min_ns: Float64s
+    waits: Matrix
+    ints: Matrix
+    floats: Matrix
 
 
 class Cpus(NamedTuple):
@@ -83,6 +98,7 @@ class Cpus(NamedTuple):
 
     Attributes:
         pid: the process on the CPU, NOBODY when idle.
+        undecided: 1 once its process's demand is met and until it is known whether another follows.
         last_pid: the process that was on it last.
         slice_start_ns: the first instant of execution of the current slice.
         slice_end_ns: when the timer ends the slice; NEVER for a policy that decides at ticks.
@@ -102,6 +118,7 @@ class Cpus(NamedTuple):
     """
 
     pid: Int64s
+    undecided: Int64s
     last_pid: Int64s
     slice_start_ns: Int64s
     slice_end_ns: Int64s
@@ -119,6 +136,7 @@ class Cpus(NamedTuple):
     idle_ns: Int64s
     wasted_ns: Int64s
     switches: Int64s
+    ints: Matrix
 
 
 class Totals(NamedTuple):
@@ -126,89 +144,196 @@ class Totals(NamedTuple):
 
     Attributes:
         now_ns: the instant up to which the CPUs have been run.
+        due_ns: the next instant at which more happens than slices end: requests arrive, demands were met,
+            processes woke, the policy has an alarm.
         context_switch_ns: what a switch to another process costs.
         migration_ns: what it costs a process to run on another CPU than its last.
         tick_cost_ns: what a timer tick costs a busy CPU.
         queued: processes that wait for a CPU.
+        woken: length of the list of processes that have become runnable at this instant.
+        watched: 1 if the ticket economy must hear at once who is runnable.
+        stirred: 1 if there is something for it to hear.
+        retunes: processes whose changed tickets the policy has not heard of.
+        handed: 1 if requests are on their way to programs that wait for them.
+        ideal_stale: 1 if the fluid ideal must hear of demands or tickets.
         quanta: slices that have ended.
         delivered_ns: CPU time delivered in all, booked runs only.
         processes: pids in use.
+        sources: sources in use.
         cpus: number of CPUs.
-        fluid_at_ns: the CPU time delivered when the fluid ideal was last settled.
-        fluid_next_ns: the CPU time delivered at which the fluid ideal meets its next demand.
         slices: rows in use in the buffer of slices.
         wrong_pid: the process that the policy named although it is not waiting for a CPU.
+        fluid_at_ns: the CPU time delivered when the fluid ideal was last settled.
+        fluid_next_ns: the CPU time delivered at which the fluid ideal meets its next demand.
     """
 
     now_ns: Int64s
+    due_ns: Int64s
     context_switch_ns: Int64s
     migration_ns: Int64s
     tick_cost_ns: Int64s
     queued: Int64s
+    woken: Int64s
+    watched: Int64s
+    stirred: Int64s
+    retunes: Int64s
+    handed: Int64s
+    ideal_stale: Int64s
     quanta: Int64s
     delivered_ns: Int64s
     processes: Int64s
+    sources: Int64s
     cpus: Int64s
-    fluid_at_ns: Float64s
-    fluid_next_ns: Float64s
     slices: Int64s
     wrong_pid: Int64s
+    fluid_at_ns: Float64s
+    fluid_next_ns: Float64s
+    ints: Matrix
+    floats: Matrix
 
 
 class Slices(NamedTuple):
-    """Columns of the buffer of finished slices, one row a slice."""
+    """Columns of the buffer of finished slices, one value a slice."""
 
     cpu: Int64s
     pid: Int64s
     start_ns: Int64s
     end_ns: Int64s
+    ints: Matrix
 
 
-Columns = TypeVar("Columns", Processes, Cpus, Totals, Slices)
+class Sources(NamedTuple):
+    """Columns of the table of sources of requests, indexed by the source's number.
+
+    Attributes:
+        next_ns: when the next request arrives, NEVER if none is known.
+        at: how many of the arrival times on hand have been used.
+        known: how many arrival times are on hand.
+        ended: 1 if there are no more than those.
+        closed: 1 for a closed loop, whose next request arrives when its server asks for one.
+        think_ns: its pause before that, from the second request on.
+        left: requests that a closed loop has yet to make.
+        capacity: how many requests may wait, NEVER for any number.
+        drop_newest: 1 if one that finds the queue full is dropped; otherwise the one that waited longest is.
+        rows: requests in the log.
+        flushed: requests before those, already handed on.
+        head: row before which none waits.
+        waiting: requests that wait.
+        pid: the process that the kernel serves requests for, NOBODY without one.
+        current: row of the request being served for it, NOBODY while it waits for one.
+        burst_ns: CPU time that each request takes there.
+        served: requests served there.
+        receivers: programs that wait for a request themselves.
+        times: int64[sources, ...], the arrival times on hand.
+        log: int64[3, sources, ...], by row: when the request arrived, started (-1: not yet) and finished
+            (-1: not yet, DROPPED).
+    """
+
+    next_ns: Int64s
+    at: Int64s
+    known: Int64s
+    ended: Int64s
+    closed: Int64s
+    think_ns: Int64s
+    left: Int64s
+    capacity: Int64s
+    drop_newest: Int64s
+    rows: Int64s
+    flushed: Int64s
+    head: Int64s
+    waiting: Int64s
+    pid: Int64s
+    current: Int64s
+    burst_ns: Int64s
+    served: Int64s
+    receivers: Int64s
+    times: Matrix
+    log: Matrix
+    ints: Matrix
 
 
-def new_table(kind: type[Columns], rows: int) -> Table:
-    """Return a structured array of zeros with the columns of `kind`."""
-    hints = {column: str(hint) for column, hint in kind.__annotations__.items()}
-    floats = {column for column, hint in hints.items() if "Float64s" in hint}
-    histograms = {column for column, hint in hints.items() if "Histograms" in hint}
-    return np.zeros(
-        rows,
-        [
-            (
-                column,
-                np.float64 if column in floats else np.int64,
-                (WAIT_BUCKETS,) if column in histograms else (),
-            )
-            for column in kind._fields
-        ],
-    )
+ARRIVED, STARTED, FINISHED = 0, 1, 2
+"""Planes of `Sources.log`."""
+
+DROPPED = -2
+"""When a request finished that was thrown away because the queue was full."""
+
+KINDS: dict[str, type[Any]] = {
+    "processes": Processes,
+    "cpus": Cpus,
+    "totals": Totals,
+    "slices": Slices,
+    "sources": Sources,
+}
+"""The tables by the name that functions call them by."""
+
+Columns = TypeVar("Columns", Processes, Cpus, Totals, Slices, Sources)
 
 
-def columns_of(kind: type[Columns], table: Table) -> Columns:
-    """Return the named columns of a table, as views into it."""
-    return kind(*(table[name] for name in kind._fields))
+def layout_of(kind: type[Any]) -> list[tuple[str, str]]:
+    """Return for each field of a table where it lies: ("ints" or "floats", row), or its own name and ""."""
+    found = []
+    rows = {"ints": 0, "floats": 0}
+    for field in kind._fields:
+        hint = str(kind.__annotations__[field])
+        if "Matrix" in hint:
+            found.append((field, ""))
+        else:
+            place = "ints" if "Int64s" in hint else "floats"
+            found.append((place, str(rows[place])))
+            rows[place] += 1
+    return found
 
 
-def process_table(capacity: int) -> Table:
+def new_table(kind: type[Columns], size: int, **matrices: Matrix) -> Columns:
+    """Return a table of zeros with `size` values a column.
+
+    Args:
+        kind: which table.
+        size: number of processes, CPUs, slices or sources.
+        matrices: its fields that are no columns, but for `ints` and `floats`.
+    """
+    places = layout_of(kind)
+    ints = sum(place == "ints" and row != "" for place, row in places)
+    floats = sum(place == "floats" and row != "" for place, row in places)
+    matrices = {"ints": np.zeros((ints, size), np.int64), "floats": np.zeros((floats, size)), **matrices}
+    return kind(*(matrices[place][int(row)] if row else matrices[place] for place, row in places))
+
+
+def process_table(capacity: int) -> Processes:
     """Return an empty process table with room for `capacity` processes."""
-    table = new_table(Processes, capacity)
-    table["first_run_ns"] = -1
-    table["last_cpu"] = NOBODY
+    table = new_table(Processes, capacity, waits=np.zeros((capacity, WAIT_BUCKETS), np.int64))
+    table.first_run_ns[:] = -1
+    table.last_cpu[:] = NOBODY
+    table.source[:] = NOBODY
     return table
 
 
-def cpu_table(cpus: int) -> Table:
+def cpu_table(cpus: int) -> Cpus:
     """Return the table of `cpus` idle CPUs at time 0."""
     table = new_table(Cpus, cpus)
-    table["pid"] = NOBODY
-    table["last_pid"] = NOBODY
-    table["run_end_ns"] = NEVER
+    table.pid[:] = NOBODY
+    table.last_pid[:] = NOBODY
+    table.run_end_ns[:] = NEVER
     return table
 
 
-def grown(table: Table, capacity: int) -> Table:
-    """Return a copy of the process table with room for `capacity` processes."""
-    larger = process_table(capacity)
-    larger[: len(table)] = table
-    return larger
+def source_table(capacity: int, times: int, rows: int) -> Sources:
+    """Return an empty table of sources, with room for so many arrival times and rows of the log each."""
+    table = new_table(
+        Sources,
+        capacity,
+        times=np.zeros((capacity, times), np.int64),
+        log=np.zeros((3, capacity, rows), np.int64),
+    )
+    table.next_ns[:] = NEVER
+    table.pid[:] = NOBODY
+    table.current[:] = NOBODY
+    return table
+
+
+def copied(old: Columns, new: Columns) -> Columns:
+    """Copy all values of a table into the front of a larger one, and return that."""
+    for before, after in zip(old, new, strict=True):
+        after[tuple(slice(0, length) for length in before.shape)] = before
+    return new

@@ -11,7 +11,7 @@ from reports.summary import summary
 from reports.tables import report as report_tables
 from scenarios.jobs import VisionJob
 from scenarios.loader import load_scenario
-from scenarios.result import OutputError, check_writable, result_directory
+from scenarios.result import OutputError, result_directory
 from timeshare.cli import EXIT_MISSED
 from timeshare.profiling import record
 from timeshare.running import run as run_scenario
@@ -21,7 +21,7 @@ from timeshare.workers import cpus_to_use
 from workloads.vision.replay import profile_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from reports.result import Result
     from scenarios.result import Output
@@ -48,12 +48,19 @@ def run(  # noqa: PLR0913 - one argument an option
     loaded = _load(scenario, overrides, seed, terminal)
     policy = (scheduler or loaded.scheduler.policy).replace(":", ".")
     target = out or RESULTS / f"{loaded.name}-{policy}"
-    check_writable(target)
-    with terminal.progress(f"simulating {loaded.name}") as progress:
-        output = run_scenario(
-            loaded, scheduler=scheduler, replication=replication, all_slices=slices, progress=progress
-        )
-    return _finish(output, target, terminal)
+
+    def fill(directory: Path) -> Output:
+        with terminal.progress(f"simulating {loaded.name}") as progress:
+            return run_scenario(
+                loaded,
+                scheduler=scheduler,
+                replication=replication,
+                all_slices=slices,
+                progress=progress,
+                directory=directory,
+            )
+
+    return _finish(fill, target, terminal)
 
 
 def compare(  # noqa: PLR0913 - one argument an option
@@ -73,18 +80,20 @@ def compare(  # noqa: PLR0913 - one argument an option
     terminal = Terminal(as_json, quiet)
     loaded = _load(scenario, overrides, seed, terminal)
     target = out or RESULTS / f"{loaded.name}-compared"
-    check_writable(target)
     names = [name.strip() for name in schedulers.split(",") if name.strip()]
-    with terminal.progress(f"comparing on {loaded.name}") as progress:
-        output = run_comparison(
-            loaded,
-            names,
-            replications,
-            max_replications=max_replications,
-            jobs=jobs or cpus_to_use(),
-            progress=progress,
-        )
-    return _finish(output, target, terminal)
+
+    def fill(_directory: Path) -> Output:
+        with terminal.progress(f"comparing on {loaded.name}") as progress:
+            return run_comparison(
+                loaded,
+                names,
+                replications,
+                max_replications=max_replications,
+                jobs=jobs or cpus_to_use(),
+                progress=progress,
+            )
+
+    return _finish(fill, target, terminal)
 
 
 def report(*, result_dir: Path, svg: bool, out: Path | None, as_json: bool, quiet: bool) -> int:
@@ -108,10 +117,10 @@ def _load(scenario: str, overrides: Sequence[str], seed: int | None, terminal: T
     return loaded
 
 
-def _finish(output: Output, target: Path, terminal: Terminal) -> int:
-    """Write the result and its pictures, all or nothing, and show it."""
+def _finish(fill: Callable[[Path], Output], target: Path, terminal: Terminal) -> int:
+    """Simulate, write the result and its pictures, all or nothing, and show it."""
     with result_directory(target) as directory:
-        output.write(directory)
+        fill(directory).write(directory)
         draw_all(load(directory), directory / PLOTS)
     return _show(load(target), target / PLOTS, terminal)
 

@@ -21,6 +21,7 @@ from timeshare.workers import Workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
+    from pathlib import Path
 
     Progress = Callable[[float], None]
     Replications = int | Literal["auto"]
@@ -93,9 +94,21 @@ def run(
     replication: int = 0,
     all_slices: bool = False,
     progress: Progress | None = None,
+    directory: Path | None = None,
 ) -> Output:
-    """Simulate once; `progress` is told the part that is done, 0 to 1."""
-    simulation = Simulation(scenario, policy=scheduler, replication=replication, all_slices=all_slices)
+    """Simulate once.
+
+    Args:
+        scenario: the scenario.
+        scheduler: another policy than its own.
+        replication: which independent repetition.
+        all_slices: keep every slice on record.
+        progress: is told the part that is done, 0 to 1.
+        directory: where tables that grow with time are written on the way; None keeps them in memory.
+    """
+    simulation = Simulation(
+        scenario, policy=scheduler, replication=replication, all_slices=all_slices, directory=directory
+    )
     duration = scenario.duration_ns
     return simulation.run(None if progress is None else lambda now: progress(now / duration))
 

@@ -1,63 +1,67 @@
-"""The outside world: what makes requests arrive."""
+"""The outside world: when requests arrive."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
-    import numpy as np
-    import simpy
-
-    from simulator.channels import Channel
+    from numpy.typing import NDArray
 
 NANOSECONDS = 1_000_000_000
+CHUNK = 256
+"""Times made at once."""
 
 
-def camera_times(fps: float, *, start_ns: int, jitter_ns: int, random: np.random.Generator) -> Iterator[int]:
-    """Yield when each frame arrives, in nanoseconds: a fixed rate, each frame late by its own jitter.
+def camera_times(
+    fps: float, *, start_ns: int, jitter_ns: int, random: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Yield when frames arrive, in nanoseconds: a fixed rate, each frame late by its own jitter.
 
     Args:
         fps: frames per second; the n-th frame is due exactly n / fps after the first.
         start_ns: when the first is due.
         jitter_ns: each is late by a uniform random time below this; a frame never overtakes another.
         random: where the jitter is drawn from.
+
+    Yields:
+        int64[CHUNK], ascending, without end.
     """
     period = Fraction(NANOSECONDS) / Fraction(str(fps))
     whole, rest = divmod(period.numerator, period.denominator)
-    last, frame = start_ns, 0
+    # Whole numbers all the way: the n-th frame is exact after any number of frames. A rate with many decimals
+    # makes numbers beyond 64 bits on the way, which Python's own hold.
+    exact = np.int64 if CHUNK * period.denominator < 1 << 62 else object
+    steps = np.arange(CHUNK).astype(exact)
+    last, first = start_ns, 0
     while True:
-        # Whole numbers all the way: the n-th frame is exact after any number of frames.
-        at = start_ns + frame * whole + frame * rest // period.denominator
+        begun, fraction = divmod(first * rest, period.denominator)
+        since = steps * whole + (fraction + steps * rest) // period.denominator
+        times = (start_ns + first * whole + begun + since).astype(np.int64)
         if jitter_ns:
-            at += int(random.random() * jitter_ns)
-        last = max(last, at)
-        yield last
-        frame += 1
+            times += (random.random(CHUNK) * jitter_ns).astype(np.int64)
+        times = np.maximum.accumulate(np.maximum(times, last))
+        yield times
+        last, first = int(times[-1]), first + CHUNK
 
 
-def poisson_times(rate: float, *, start_ns: int, random: np.random.Generator) -> Iterator[int]:
-    """Yield when each request of a Poisson process arrives, in nanoseconds.
+def poisson_times(rate: float, *, start_ns: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield when the requests of a Poisson process arrive, in nanoseconds.
 
     Args:
         rate: requests per second.
         start_ns: from when on.
         random: where the exponential gaps are drawn from.
+
+    Yields:
+        int64[CHUNK], ascending, without end.
     """
     at = float(start_ns)
     while True:
-        at += random.exponential(NANOSECONDS / rate)
-        yield int(at)
-
-
-def deliver(channel: Channel, times: Iterator[int]) -> None:
-    """Let a request arrive at the channel at each of the times."""
-
-    def world() -> Generator[simpy.Event, Any, None]:
-        for at in times:
-            yield channel.clock.timeout(at - channel.clock.now_ns)
-            channel.arrive()
-
-    channel.clock.process(world())
+        times = np.cumsum(np.concatenate([[at], random.exponential(NANOSECONDS / rate, CHUNK)]))[1:]
+        yield times.astype(np.int64)
+        at = float(times[-1])

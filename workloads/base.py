@@ -11,8 +11,8 @@ from simulator.plugins import PluginError, find, installed
 if TYPE_CHECKING:
     import numpy as np
 
-    from simulator.channels import Source
     from simulator.process import Program
+    from simulator.sources import Source
 
 GROUP = "timeshare.workloads"
 

@@ -141,8 +141,15 @@ def _describe(burst: Burst, event: int) -> str:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Run:
-    """A run that left heap and blocks as they were, and what it did in between."""
+class Run:
+    """A run that left heap and blocks as they were, and what it did in between.
+
+    Attributes:
+        heap: the heap's signature.
+        blocks: name -> address of the blocks alive.
+        trajectory: the heap's level in the run.
+        mallocs, frees: how many there were.
+    """
 
     heap: Hashable
     blocks: dict[int, int]
@@ -162,19 +169,24 @@ class TrajectoryCache:
     """
 
     def __init__(self) -> None:
-        self._runs: WeakKeyDictionary[Burst, _Run] = WeakKeyDictionary()
+        self._runs: WeakKeyDictionary[Burst, Run] = WeakKeyDictionary()
+
+    def repetition(self, heap: Heap, burst: Burst, blocks: dict[int, int]) -> Run | None:
+        """Return the run that this one is sure to repeat, None if there is none."""
+        last = self._runs.get(burst)
+        return last if last is not None and last.heap == heap.signature() and last.blocks == blocks else None
 
     def run(self, heap: Heap, burst: Burst, blocks: dict[int, int]) -> Trajectory:
         """As `run_burst`, with the same outcome to the byte."""
-        before, blocks_before = heap.signature(), dict(blocks)
-        last = self._runs.get(burst)
-        if last is not None and last.heap == before and last.blocks == blocks_before:
+        last = self.repetition(heap, burst, blocks)
+        if last is not None:
             heap.count_replay(last.mallocs, last.frees, last.trajectory.peak_bytes)
             return last.trajectory
+        before, blocks_before = heap.signature(), dict(blocks)
         mallocs, frees = heap.mallocs, heap.frees
         trajectory = run_burst(heap, burst, blocks)
         if trajectory.failure is None and heap.signature() == before and blocks == blocks_before:
-            self._runs[burst] = _Run(
+            self._runs[burst] = Run(
                 before, blocks_before, trajectory, heap.mallocs - mallocs, heap.frees - frees
             )
         return trajectory

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from simulator.tables import Float64s, Int64s
+from simulator.tables import NEVER, Float64s, Int64s
 
 PerProcess = Annotated[Int64s, "one value a process"]
 """Declares an int64 array with one value a process, indexed by pid."""
@@ -33,8 +33,8 @@ class Scheduler(ABC):
     - `leave(pid)` when a process on the queue stops being runnable (it blocked or ended; then `charge` was
       called just before).
 
-    Those four are the whole policy. Four more have defaults that suit most: `slice_ns`, `retune`, `preempts`
-    and `tick`.
+    Those four are the whole policy. Five more have defaults that suit most: `slice_ns`, `retune`, `preempts`,
+    `tick` and `alarm`.
 
     State lives in arrays that a policy declares as annotations, `PerProcess`, `PerCpu` or `Shared`, and uses
     as attributes; all start at 0. A policy whose methods use only these, the attributes below, whole-number
@@ -51,6 +51,7 @@ class Scheduler(ABC):
         ran_ns: by pid, for a process on a CPU: execution since it was picked.
         quantum_ns: the machine's timer quantum.
         tick_ns: the period of the timer tick for a policy that decides at ticks, set in `attach`; else 0.
+        alarm_ns: when `alarm` is to be called, NEVER by default.
         now_ns: the time.
         cpus: number of CPUs.
         draws: uniform draws in [0, 1), refilled by the kernel.
@@ -67,6 +68,7 @@ class Scheduler(ABC):
     ran_ns: PerProcess
     quantum_ns: Shared
     tick_ns: Shared
+    alarm_ns: Shared
     now_ns: Shared
     cpus: Shared
     draw_at: Shared
@@ -92,6 +94,7 @@ class Scheduler(ABC):
         self._bind()
         self.quantum_ns[0] = quantum_ns
         self.cpus[0] = cpus
+        self.alarm_ns[0] = NEVER
         self.draws = np.zeros(DRAWS)
         self.draw_at[0] = DRAWS
 
@@ -125,7 +128,8 @@ class Scheduler(ABC):
     def pick(self, cpu: int) -> int:
         """Choose the process that runs next on a CPU, take it off the queue and return its pid.
 
-        -1 says that none of those on the queue may or should run there; the CPU stays idle for now.
+        -1 says that none of those on the queue may or should run there; the CPU stays idle for now. That all
+        CPUs stay idle while processes wait is right only before an alarm.
         """
 
     @abstractmethod
@@ -160,6 +164,13 @@ class Scheduler(ABC):
             ran_ns: its execution since it was picked.
         """
         return True
+
+    def alarm(self) -> None:
+        """Do what is due at `alarm_ns`, and set the next time there.
+
+        Called before anybody is picked at that instant.
+        """
+        self.alarm_ns[0] = NEVER
 
 
 def may_run(scheduler: Scheduler, pid: int, cpu: int) -> bool:

@@ -50,9 +50,7 @@ def machine_with(
 
 def order_of(machine: Machine) -> str:
     """Return the names of the processes in the order in which their slices ended."""
-    return "".join(
-        machine.processes[pid].name for part in machine.dispatcher.finished_slices for pid in part["pid"]
-    )
+    return "".join(machine.processes[pid].name for part in machine.recordings.slices for pid in part["pid"])
 
 
 @pytest.fixture

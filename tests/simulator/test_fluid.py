@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator import fluid
-from simulator.tables import Processes, Totals, columns_of, new_table, process_table
+from simulator.tables import Totals, new_table, process_table
 
 
 def ideal(tickets, owed, cpus=1):
     """Return the columns of a machine whose processes have these tickets and demands."""
-    processes = columns_of(Processes, process_table(len(tickets)))
-    totals = columns_of(Totals, new_table(Totals, 1))
+    processes = process_table(len(tickets))
+    totals = new_table(Totals, 1)
     processes.tickets[:] = tickets
     processes.owed_ns[:] = owed
     totals.processes[0], totals.cpus[0] = len(tickets), cpus

@@ -48,7 +48,7 @@ def test_a_program_that_asks_for_more_at_once_keeps_its_slice(tools):
     machine.spawn("a", tools.computing(*[(tools.ms, 0)] * 25), tickets=1, layout=tools.layout)
     machine.spawn("b", tools.computing((1 << 60, 0)), tickets=1, layout=tools.layout)
     machine.run(60 * tools.ms, window_ns=tools.ms)
-    slices = machine.dispatcher.finished_slices[0]
+    slices = machine.recordings.slices[0]
     lengths = [(int(row["pid"]), int(row["end_ns"] - row["start_ns"]) // tools.ms) for row in slices]
     assert lengths == [(0, 10), (1, 10), (0, 10), (1, 10), (0, 5), (1, 10), (1, 5)]
 

@@ -37,10 +37,11 @@ def history(tools, scheduler, jobs, *, cpus=1, engine="interpreted", ticks_ns=0,
     machine.run(1_000_000, window_ns=100_000)
     state = machine.dispatcher.state
     rows = slice(0, len(jobs))
-    slices = machine.dispatcher.finished_slices
+    slices = machine.recordings.slices
     return (
-        [column[rows].tolist() for column in state.processes],
-        [column.tolist() for column in state.cpus],
+        [state.processes.ints[:, rows].tolist(), state.processes.floats[:, rows].tolist()],
+        state.processes.waits[rows].tolist(),
+        state.cpus.ints.tolist(),
         [row.tolist() for part in slices for row in part],
         [process.ended for process in machine.processes],
         [row.tolist() for row in machine.recordings.cpu_ns],

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from simulator.channels import ClosedLoop
 from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.plugins import PluginError
 from simulator.schedulers.registry import make_scheduler
+from simulator.sources import Source
 from workloads.base import Context, make_workload
 from workloads.vision.profile import load_profile
 from workloads.vision.replay import heap_need_bytes, input_bytes, vision
@@ -24,7 +24,7 @@ SECOND = 10**9
 def replay(heap_bytes=None, requests=3):
     """Serve some requests with the model, alone on a machine; return the machine, the process, the source."""
     machine = Machine(make_scheduler("stride", {}), Hardware(), memory_bytes=1 << 32)
-    source = ClosedLoop(machine.clock)
+    source = Source.closed_loop(machine.dispatcher)
     workload = vision(Context("job", source, machine.streams.named("job")), MODEL, requests=requests)
     layout = Layout(4096, workload.heap_bytes if heap_bytes is None else heap_bytes, 4096)
     process = machine.spawn("job", workload.program, tickets=1, layout=layout)
@@ -70,7 +70,7 @@ def test_a_job_without_arrivals_or_with_two_sources_is_refused():
     nobody = Context("job", None, machine.streams.named("job"))
     with pytest.raises(PluginError, match="needs arrivals"):
         make_workload("vision", nobody, {"profile": MODEL})
-    source = Context("job", ClosedLoop(machine.clock), machine.streams.named("job"))
+    source = Context("job", Source.closed_loop(machine.dispatcher), machine.streams.named("job"))
     with pytest.raises(PluginError, match="a profile or a model"):
         make_workload("vision", source, {"profile": MODEL, "model": "a:b"})
     with pytest.raises(PluginError, match="does not accept its options"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import replace
 from functools import lru_cache
@@ -77,10 +76,7 @@ def vision(
 
     def program(system: SystemCalls) -> Generator[simpy.Event, Any, None]:
         load_weights(recorded, system.malloc)
-        for _ in itertools.count() if requests is None else range(requests):
-            request = yield system.receive(source)
-            yield system.execute(burst)
-            system.reply(request)
+        yield from system.serve(source, burst, requests)
 
     return Workload(program, heap_need_bytes(profile), recorded=True)
 

@@ -29,7 +29,7 @@ def shares(machine, count):
 def test_ostep_gives_36_and_12_milliseconds_of_48(tools):
     """OSTEP chapter 9: nice -5 and nice 0 within a latency of 48 ms."""
     machine = run_linux(tools, "cfs", [NICE[-5], NICE[0]], preset="ostep", duration_ns=SECOND)
-    slices = machine.dispatcher.finished_slices[0]
+    slices = machine.recordings.slices[0]
     lengths = [(int(row["pid"]), int(row["end_ns"] - row["start_ns"]) // tools.ms) for row in slices]
     assert lengths[:10] == [(0, 36), (1, 12)] * 5
 
@@ -64,7 +64,7 @@ def test_four_equal_processes_on_two_cpus_get_half_a_cpu_each(tools, scheduler):
 def test_a_slice_lasts_to_the_next_tick(tools, hz, length_ms):
     """A slice of 0.7 ms lasts 4 ms in practice at 250 ticks a second, and 1 ms at 1,000."""
     machine = run_linux(tools, "eevdf", [1024, 1024], hz=hz, duration_ns=SECOND)
-    slices = machine.dispatcher.finished_slices[0][10:-1]
+    slices = machine.recordings.slices[0][10:-1]
     assert set((slices["end_ns"] - slices["start_ns"]).tolist()) == {length_ms * tools.ms}
 
 

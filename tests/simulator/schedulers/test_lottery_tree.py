@@ -64,7 +64,7 @@ def response_quanta(tools, scheduler, quanta):
     """Return the quanta between the ends of slices of a client with 1 ticket against one with 19."""
     machine = tools.busy_machine([1, 19], scheduler, quantum_ns=1000, engine="compiled")
     machine.run(quanta * 1000, window_ns=1 << 40)
-    rows = np.concatenate(machine.dispatcher.finished_slices)
+    rows = np.concatenate(machine.recordings.slices)
     return np.diff(rows["end_ns"][rows["pid"] == 0]) / 1000
 
 

@@ -24,7 +24,7 @@ def machine_of(tools, jobs, options=None, **hardware):
 
 def slices_of(tools, machine, pid):
     """Return a process's slices as (start, end) in ms."""
-    rows = [row for part in machine.dispatcher.finished_slices for row in part if row["pid"] == pid]
+    rows = [row for part in machine.recordings.slices for row in part if row["pid"] == pid]
     return [(row["start_ns"] / tools.ms, row["end_ns"] / tools.ms) for row in rows]
 
 

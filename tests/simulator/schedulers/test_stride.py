@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 def quanta(machine):
     """Return float64[slices, processes]: quanta received by each process after each slice."""
-    pids = np.concatenate([part["pid"] for part in machine.dispatcher.finished_slices])
+    pids = np.concatenate([part["pid"] for part in machine.recordings.slices])
     return np.cumsum(np.eye(len(machine.processes))[pids], axis=0)
 
 

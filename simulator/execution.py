@@ -1,0 +1,167 @@
+"""What a CPU does: take a process, let it execute, book what it used, put it back.
+
+Plain functions over the kernel's tables, interpreted or compiled with the span (`simulator.span`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.fluid import advance_fluid
+from simulator.rules import charge, pick, slice_ns
+from simulator.tables import NEVER, NOBODY
+from simulator.waits import wait_bucket
+
+if TYPE_CHECKING:
+    from simulator.schedulers.base import Scheduler
+    from simulator.tables import Cpus, Processes, Slices, Totals
+
+
+def service_ns(cpus: Cpus, totals: Totals, now: int) -> int:
+    """Return the CPU time delivered by all CPUs up to `now`, unbooked runs included."""
+    delivered: int = totals.delivered_ns[0]
+    for cpu in range(len(cpus.pid)):
+        if cpus.pid[cpu] != NOBODY and cpus.run_start_ns[cpu] < now:
+            delivered += now - cpus.run_start_ns[cpu]
+    return delivered
+
+
+def note_lag(processes: Processes, totals: Totals, pid: int, service: int, received: int) -> None:
+    """Keep the extremes of a process's lag: what it was entitled to less what it received."""
+    advance_fluid(processes, totals, service)
+    due = service - totals.fluid_at_ns[0]
+    lag = processes.entitled_ns[pid] + processes.rate[pid] * due - received
+    if lag > processes.lag_max_ns[pid]:
+        processes.lag_max_ns[pid] = lag
+    elif lag < processes.lag_min_ns[pid]:
+        processes.lag_min_ns[pid] = lag
+
+
+def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, cpu: int) -> bool:
+    """Give an idle CPU to the process that the policy picks, if any; False if that process may not run."""
+    now = totals.now_ns[0]
+    pid = pick(policy, cpu)
+    if pid == NOBODY:
+        return True
+    allowed = 0 <= pid < len(processes.queued) and processes.queued[pid] == 1
+    if not allowed or (processes.affinity[pid] >> cpu) & 1 == 0:
+        totals.wrong_pid[0] = pid
+        return False
+    processes.queued[pid] = 0
+    totals.queued[0] -= 1
+    waited = now - processes.ready_since_ns[pid]
+    processes.wait_ns[pid] += waited
+    processes.waits[pid, wait_bucket(waited)] += 1
+    processes.dispatches[pid] += 1
+    note_lag(processes, totals, pid, service_ns(cpus, totals, now), processes.cpu_ns[pid])
+
+    cpus.idle_ns[cpu] += now - cpus.free_since_ns[cpu]
+    start = now
+    if cpus.last_pid[cpu] != pid or cpus.tick_due_ns[cpu] > 0 or processes.last_cpu[pid] != cpu:
+        start += get_ready(processes, cpus, totals, cpu, pid)
+    else:
+        cpus.lead_switch_ns[cpu] = 0
+        cpus.lead_refill_ns[cpu] = 0
+    if processes.first_run_ns[pid] < 0:
+        processes.first_run_ns[pid] = start
+    cpus.pid[cpu] = pid
+    cpus.slice_start_ns[cpu] = start
+    cpus.slice_ran_ns[cpu] = 0
+    length = NEVER if policy.tick_ns[0] > 0 else slice_ns(policy, pid)
+    cpus.slice_end_ns[cpu] = start + min(length, NEVER - start)
+    start_run(policy, processes, cpus, cpu, start)
+    return True
+
+
+def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: int) -> int:
+    """Book what comes before a process executes on a CPU (tick, switch, migration); return how long it is."""
+    tick_cost = cpus.tick_due_ns[cpu]
+    switch = 0
+    refill = 0
+    last = cpus.last_pid[cpu]
+    if last != pid:
+        if last != NOBODY and processes.queued[last] == 1:
+            processes.preemptions[last] += 1
+        switch = totals.context_switch_ns[0]
+        cpus.switches[cpu] += 1
+        processes.switches_in[pid] += 1
+        cpus.last_pid[cpu] = pid
+    if processes.last_cpu[pid] != cpu:
+        if processes.last_cpu[pid] != NOBODY:
+            refill = totals.migration_ns[0]
+            processes.migrations[pid] += 1
+        processes.last_cpu[pid] = cpu
+    cpus.tick_due_ns[cpu] = 0
+    cpus.lead_switch_ns[cpu] = switch
+    cpus.lead_refill_ns[cpu] = refill
+    cpus.ticking_ns[cpu] += tick_cost
+    cpus.switching_ns[cpu] += switch
+    cpus.migrating_ns[cpu] += refill
+    lead: int = tick_cost + switch + refill
+    return lead
+
+
+def take_back(cpus: Cpus, cpu: int, unspent: int) -> None:
+    """Take off the books what was to come before execution (tick, switch, refill, in order) and did not."""
+    refill = min(unspent, cpus.lead_refill_ns[cpu])
+    switch = min(unspent - refill, cpus.lead_switch_ns[cpu])
+    cpus.migrating_ns[cpu] -= refill
+    cpus.switching_ns[cpu] -= switch
+    cpus.ticking_ns[cpu] -= unspent - refill - switch
+
+
+def start_run(policy: Scheduler, processes: Processes, cpus: Cpus, cpu: int, start: int) -> None:
+    """Let the process on a CPU execute from `start` until its demand, its slice or the tick ends it."""
+    room = NEVER - start
+    end = min(start + min(processes.demand_ns[cpus.pid[cpu]], room), cpus.slice_end_ns[cpu])
+    if policy.tick_ns[0] > 0:
+        end = min(end, (start // policy.tick_ns[0] + 1) * policy.tick_ns[0])
+    cpus.run_start_ns[cpu] = start
+    cpus.run_end_ns[cpu] = end
+
+
+def book_run(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, now: int) -> None:
+    """Book the execution on a CPU up to `now`; the process stays on the CPU with nothing unbooked."""
+    pid = cpus.pid[cpu]
+    ran = max(now - cpus.run_start_ns[cpu], 0)
+    processes.cpu_ns[pid] += ran
+    processes.demand_ns[pid] -= ran
+    cpus.busy_ns[cpu] += ran
+    cpus.slice_ran_ns[cpu] += ran
+    totals.delivered_ns[0] += ran
+    cpus.run_start_ns[cpu] = max(now, cpus.run_start_ns[cpu])
+    cpus.run_end_ns[cpu] = NEVER
+    note_lag(processes, totals, pid, service_ns(cpus, totals, now), processes.cpu_ns[pid])
+
+
+def put_back(
+    policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, slices: Slices, cpu: int, now: int
+) -> None:
+    """End the slice on a CPU: the policy is told what the process used, and has it on its queue again."""
+    pid = cpus.pid[cpu]
+    start = cpus.slice_start_ns[cpu]
+    if cpus.run_start_ns[cpu] > now:
+        # Cut short before it executed: the rest of the switch did not happen.
+        take_back(cpus, cpu, cpus.run_start_ns[cpu] - now)
+        start = min(start, now)
+    policy.left_ns[pid] = processes.demand_ns[pid]
+    charge(policy, pid, cpus.slice_ran_ns[cpu])
+    processes.queued[pid] = 1
+    processes.ready_since_ns[pid] = now
+    totals.queued[0] += 1
+    totals.quanta[0] += 1
+    cpus.pid[cpu] = NOBODY
+    cpus.free_since_ns[cpu] = now
+    cpus.run_end_ns[cpu] = NEVER
+    count = totals.slices[0]
+    if count < len(slices.pid) and now > start:
+        slices.cpu[count] = cpu
+        slices.pid[count] = pid
+        slices.start_ns[count] = start
+        slices.end_ns[count] = now
+        totals.slices[0] = count + 1
+
+
+def slices_full(cpus: Cpus, totals: Totals, slices: Slices) -> bool:
+    """Say whether the buffer of slices might not hold what can end at two more instants."""
+    return len(slices.pid) > 0 and totals.slices[0] > len(slices.pid) - 2 * len(cpus.pid)
