@@ -1,6 +1,6 @@
 """What an hour of a busy edge box costs: whole runs of `edge-box-hour`, and each request beside SimPy.
 
-    python benchmarks/edge_box_hour.py [--duration 1h] [--schedulers stride,lottery]
+    python benchmarks/edge_box_hour.py [--duration 1h] [--schedulers stride,eevdf]
 
 Prints wall time and peak memory of each whole run (tables and pictures included), and in the same run what
 one request costs in simulation alone, as a multiple of a bare SimPy timeout.
@@ -20,7 +20,7 @@ from quanta import bare_timeouts
 from scenarios.loader import load_scenario
 from scenarios.runner import Simulation
 
-SHORT, LONG = "1min", "3min"
+SHORT, LONG = "1min", "11min"
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--duration", default="1h")
-    parser.add_argument("--schedulers", default="stride,lottery")
+    parser.add_argument("--schedulers", default="stride,eevdf")
     chosen = parser.parse_args()
     timeout_s = 1 / bare_timeouts()
     for scheduler in chosen.schedulers.split(","):
@@ -71,7 +71,7 @@ def simulated_s(duration: str, scheduler: str) -> tuple[float, int]:
     begun = time.perf_counter()
     simulation.machine.run(scenario.duration_ns, window_ns=scenario.table_window_ns)
     spent = time.perf_counter() - begun
-    return spent, sum(len(source.requests) for source in simulation.sources.values())
+    return spent, sum(source.arrived for source in simulation.sources.values())
 
 
 if __name__ == "__main__":

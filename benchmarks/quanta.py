@@ -51,11 +51,14 @@ def main() -> None:
             print(f"{name:28}{rate / 1e6:8.2f} million quanta a second, {rate / naive:.0f} x the plain loop")
 
 
-def quanta_rate(scheduler: str, jobs: int, quanta: int) -> float:
+def quanta_rate(
+    scheduler: str, jobs: int, quanta: int, *, quantum_ns: int = QUANTUM_NS, cpus: int = 1
+) -> float:
     """Return simulated quanta per second of a machine with CPU-bound jobs, compiling not counted."""
-    machine_of(scheduler, jobs).run(1000 * QUANTUM_NS, window_ns=1000 * QUANTUM_NS)
-    machine = machine_of(scheduler, jobs)
-    duration = quanta * QUANTUM_NS
+    hardware = Hardware(cpus, quantum_ns)
+    machine_of(scheduler, jobs, hardware).run(1000 * quantum_ns, window_ns=1000 * quantum_ns)
+    machine = machine_of(scheduler, jobs, hardware)
+    duration = quanta * quantum_ns // cpus
     begun = time.perf_counter()
     machine.run(duration, window_ns=duration // 100)
     spent = time.perf_counter() - begun
@@ -63,13 +66,12 @@ def quanta_rate(scheduler: str, jobs: int, quanta: int) -> float:
     return int(machine.dispatcher.state.totals.quanta[0]) / spent
 
 
-def machine_of(scheduler: str, jobs: int) -> Machine:
+def machine_of(scheduler: str, jobs: int, hardware: Hardware) -> Machine:
     """Return a machine with that many endless jobs of 1, 2, 3 ... tickets."""
 
     def endless(system: SystemCalls) -> Generator[simpy.Event, Any, None]:
         yield system.compute(1 << 60)
 
-    hardware = Hardware(quantum_ns=QUANTUM_NS)
     machine = Machine(make_scheduler(scheduler, {}), hardware, memory_bytes=1 << 40, engine="compiled")
     for job in range(jobs):
         machine.spawn(str(job), endless, tickets=job + 1, layout=Layout(4096, 4096, 4096))

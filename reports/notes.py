@@ -15,6 +15,7 @@ _SHARPEST = 99.0
 
 def endings(processes: pd.DataFrame) -> str:
     """Say in a word or two how a job's processes ended: "alive" if they ran to the end of the simulation."""
+    processes = _first_threads(processes)
     counts = pd.Series([_ending(row) for _, row in processes.iterrows()], dtype="object").value_counts(
         sort=False
     )
@@ -33,7 +34,7 @@ def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
     processes = result.table("processes")
     sentences: list[str] = []
     for job in result.manifest.jobs:
-        own = processes[processes["job"] == job.job]
+        own = _first_threads(processes[processes["job"] == job.job])
         sentences += _failures(job.job, own)
         sentences += _starved(job.job, own)
     sentences += _thin_evidence(jobs)
@@ -41,6 +42,11 @@ def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
     if modelled:
         sentences.append(f"What {_listed(modelled)} cost is modelled, not recorded from a real run.")
     return sentences
+
+
+def _first_threads(processes: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a process; results written before there were threads have no others."""
+    return processes[processes["thread"] == 0] if "thread" in processes else processes
 
 
 def _ending(process: pd.Series) -> str:

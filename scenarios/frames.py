@@ -39,7 +39,7 @@ def final_tables(machine: Machine, end_ns: int) -> dict[str, pa.Table]:
 
 
 def processes_table(machine: Machine, end_ns: int) -> pa.Table:
-    """One row a process: what it got, what it was entitled to, and how it ended."""
+    """One row a thread, of which most processes have one: what it got and was entitled to, how it ended."""
     processes = machine.processes
     economy = machine.bank.economy
     count = len(processes)
@@ -53,6 +53,7 @@ def processes_table(machine: Machine, end_ns: int) -> pa.Table:
         {
             "pid": [process.pid for process in processes],
             "job": pa.array([process.name for process in processes], pa.string()),
+            "thread": [process.pid - (process.leader or process).pid for process in processes],
             "tickets": rows["tickets"],
             "base_tickets": rows["tickets"] / economy.scale,
             "currency": pa.array([economy.currency_of(process.pid) for process in processes], pa.string()),
@@ -103,24 +104,26 @@ def cpus_table(machine: Machine, end_ns: int) -> pa.Table:
 
 
 def windows_table(record: Recordings, jobs: Sequence[str], cpus: int) -> pa.Table:
-    """One row a window and process: CPU time got and entitled to, as shares of all CPUs.
+    """One row a window and job: CPU time got and entitled to, as shares of all CPUs.
 
     Args:
         record: the windows that are kept, and the last one before them.
         jobs: the jobs' names by pid.
         cpus: number of CPUs.
     """
+    names = list(dict.fromkeys(jobs))
+    whose = np.array([[name == job for name in names] for job in jobs], np.float64).reshape(len(jobs), -1)
     before_ns, cpu_before, entitled_before = record.before
     edges = np.array([before_ns, *record.window_ends_ns], np.int64)
     starts, ends = edges[:-1], edges[1:]
-    got = np.diff(_stacked([cpu_before, *record.cpu_ns], len(jobs)), axis=0)
-    entitled = np.diff(_stacked([entitled_before, *record.entitled_ns], len(jobs)), axis=0)
+    got = np.diff(_stacked([cpu_before, *record.cpu_ns], len(jobs)), axis=0) @ whose
+    entitled = np.diff(_stacked([entitled_before, *record.entitled_ns], len(jobs)), axis=0) @ whose
     capacity = ((ends - starts) * cpus)[:, None]
     return pa.table(
         {
-            "window_start_s": np.repeat(starts / NANOSECONDS, len(jobs)),
-            "window_end_s": np.repeat(ends / NANOSECONDS, len(jobs)),
-            "job": pa.array(list(jobs) * len(ends), pa.string()),
+            "window_start_s": np.repeat(starts / NANOSECONDS, len(names)),
+            "window_end_s": np.repeat(ends / NANOSECONDS, len(names)),
+            "job": pa.array(names * len(ends), pa.string()),
             "cpu_s": (got / NANOSECONDS).ravel(),
             "share": (got / capacity).ravel(),
             "entitled_share": (entitled / capacity).ravel(),

@@ -85,6 +85,11 @@ class VisionJob(CommonJob):
         alias="deadline",
         description="A request answered later than this after its arrival has missed its deadline.",
     )
+    threads: Annotated[int, Field(strict=True, ge=1, le=256)] = Field(
+        default=1,
+        description="Threads that share each operation of an inference, with a barrier at its end; each of "
+        "them has the job's tickets.",
+    )
     requests: Annotated[int, Field(strict=True, ge=1)] | None = Field(
         default=None, description="The job exits after this many requests; left out: it serves until the end."
     )

@@ -118,7 +118,8 @@ class Simulation:
             heap_bytes=workload.heap_bytes if limit is None else limit,
             stack_bytes=job.memory.stack_bytes,
         )
-        self.recordings.jobs.append(name)
+        threads = job.threads if isinstance(job, VisionJob) else 1
+        self.recordings.jobs += [name] * threads
         self.processes[name] = self.machine.spawn(
             name,
             workload.program,
@@ -127,6 +128,7 @@ class Simulation:
             start_ns=job.start_ns,
             affinity=job.cpu_mask,
             currency=job.currency,
+            threads=threads,
         )
 
     def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> Source:

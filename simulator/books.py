@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simulator import execution
 from simulator.errors import InvariantError
-from simulator.fluid import advance_fluid, renew_fluid
+from simulator.fluid import renew_fluid
 from simulator.tables import NOBODY
 
 if TYPE_CHECKING:
@@ -27,16 +27,9 @@ def cpu_ns_by_now(state: State) -> Int64s:
 
 def entitled_ns_by_now(state: State) -> Float64s:
     """float64[capacity]: CPU time that the fluid ideal has given each process so far."""
-    service = service_by_now(state)
-    advance_fluid(state.processes, state.totals, service)
-    due = service - state.totals.fluid_at_ns[0]
+    due = state.totals.service_ns[0] - state.totals.fluid_at_ns[0]
     entitled: Float64s = state.processes.entitled_ns + state.processes.rate * due
     return entitled
-
-
-def service_by_now(state: State) -> int:
-    """CPU time delivered so far by all CPUs, runs in progress included."""
-    return execution.service_ns(state.cpus, state.totals, int(state.totals.now_ns[0]))
 
 
 def close(policy: Scheduler, state: State) -> None:
@@ -62,8 +55,8 @@ def close(policy: Scheduler, state: State) -> None:
         if processes.queued[pid]:
             processes.wait_ns[pid] += now - processes.ready_since_ns[pid]
             processes.ready_since_ns[pid] = now
-            execution.note_lag(processes, totals, pid, int(totals.delivered_ns[0]), processes.cpu_ns[pid])
-    renew_fluid(processes, totals, service_by_now(state))
+            execution.note_lag(processes, totals, pid)
+    renew_fluid(processes, totals, float(totals.service_ns[0]))
     check(state, now)
 
 

@@ -30,6 +30,7 @@ class Burst:
         event_block: int64[events], a name for the block, unique among the blocks alive.
         event_bytes: int64[events]: > 0 allocates a block of that many bytes, < 0 frees the block (the
             magnitude repeats its size).
+        op_parallel: bool[ops]: the operations that several threads can share (`simulator.teams`).
 
     Raises:
         ValueError: columns of different length, a negative time, an event of 0 bytes, or events out of order.
@@ -41,10 +42,12 @@ class Burst:
     event_after: NDArray[np.bool_]
     event_block: NDArray[np.int64]
     event_bytes: NDArray[np.int64]
+    op_parallel: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         events = {len(self.event_op), len(self.event_after), len(self.event_block), len(self.event_bytes)}
-        if len(self.op_cpu_ns) != len(self.op_names) or len(events) != 1:
+        ops = {len(self.op_cpu_ns), len(self.op_names), len(self.op_parallel)}
+        if len(ops) != 1 or len(events) != 1:
             raise ValueError("a burst's columns differ in length")
         if (self.op_cpu_ns < 0).any() or (self.event_bytes == 0).any() or (np.diff(self.event_op) < 0).any():
             raise ValueError("a burst's times are >= 0, its blocks not empty, and its events in order")

@@ -26,7 +26,8 @@ class TableType(types.Type):
     Args:
         name: of the table; equal names are equal types.
         matrices: the matrices by name, with their types.
-        columns: by name of a column, the matrix and the row where it lies.
+        columns: by name of a column, the matrix and where in it it lies.
+        widths: by matrix, how many columns lie side by side in it; one that is not named has a row for each.
         constants: whole numbers that are attributes, too.
     """
 
@@ -35,24 +36,35 @@ class TableType(types.Type):
         name: str,
         matrices: Mapping[str, Any],
         columns: Mapping[str, tuple[str, int]],
+        widths: Mapping[str, int],
         constants: Mapping[str, int],
     ) -> None:
         super().__init__(name=f"{name}({', '.join(map(str, matrices.values()))})")
         self.matrices = dict(matrices)
         self.columns = dict(columns)
+        self.widths = dict(widths)
         self.constants = dict(constants)
+
+    def column(self, name: str) -> types.Array:
+        """Return the type of a column."""
+        place, _ = self.columns[name]
+        return types.Array(self.matrices[place].dtype, 1, "A" if place in self.widths else "C")
 
 
 def constructor(
     name: str,
     matrices: tuple[str, ...],
     columns: Mapping[str, tuple[str, int]],
-    constants: Mapping[str, int],
+    *,
+    widths: Mapping[str, int] | None = None,
+    constants: Mapping[str, int] | None = None,
 ) -> Any:  # noqa: ANN401 - what numba makes has no types
     """Return a function for compiled code that makes a table from the tuple of its matrices."""
 
     def make(_context: Any, given: Any) -> Any:  # noqa: ANN401 - numba's
-        kind = TableType(name, dict(zip(matrices, given, strict=True)), columns, constants)
+        kind = TableType(
+            name, dict(zip(matrices, given, strict=True)), columns, widths or {}, constants or {}
+        )
 
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - numba's
             table = cgutils.create_struct_proxy(kind)(context, builder)
@@ -79,7 +91,7 @@ class _TableAttributes(AttributeTemplate):
 
     def generic_resolve(self, kind: TableType, attribute: str) -> Any:  # noqa: ANN401 - numba's
         if attribute in kind.columns:
-            return types.Array(kind.matrices[kind.columns[attribute][0]].dtype, 1, "C")
+            return kind.column(attribute)
         if attribute in kind.constants:
             return types.boolean if isinstance(kind.constants[attribute], bool) else types.int64
         return kind.matrices.get(attribute)
@@ -93,17 +105,23 @@ def _get_attribute(context: Any, builder: Any, kind: TableType, value: Any, attr
     table = cgutils.create_struct_proxy(kind)(context, builder, value=value)
     if attribute in kind.matrices:
         return getattr(table, attribute)
-    place, row = kind.columns[attribute]
-    matrix_type = kind.matrices[place]
-    matrix = make_array(matrix_type)(context, builder, value=getattr(table, place))
-    length = builder.extract_value(matrix.shape, 1)
-    start = builder.mul(length, context.get_constant(types.intp, row))
-    column = make_array(types.Array(matrix_type.dtype, 1, "C"))(context, builder)
+    place, at = kind.columns[attribute]
+    matrix = make_array(kind.matrices[place])(context, builder, value=getattr(table, place))
+    start = context.get_constant(types.intp, at)
+    stride = matrix.itemsize
+    if place in kind.widths:
+        length = builder.extract_value(matrix.shape, 0)
+        # A constant, so that all columns of one process are at known distances from each other.
+        stride = context.get_constant(types.intp, 8 * kind.widths[place])
+    else:
+        length = builder.extract_value(matrix.shape, 1)
+        start = builder.mul(length, start)
+    column = make_array(kind.column(attribute))(context, builder)
     populate_array(
         column,
         data=builder.gep(matrix.data, [start]),
         shape=cgutils.pack_array(builder, [length]),
-        strides=cgutils.pack_array(builder, [matrix.itemsize]),
+        strides=cgutils.pack_array(builder, [stride]),
         itemsize=matrix.itemsize,
         meminfo=None,
     )

@@ -13,10 +13,10 @@ from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from simulator import fluid, instant, requests, rules, span, tables, waits
+from simulator import fluid, instant, requests, rules, span, tables, teams, waits
 from simulator.errors import TimeshareError
 from simulator.schedulers.base import PerCpu, PerProcess, Shared, columns_of_policy
-from simulator.tables import KINDS, Cpus, Processes, Slices, Sources, Totals, layout_of
+from simulator.tables import KINDS, Cpus, Processes, Slices, Sources, Teams, Totals, layout_of, widths_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     Span = Callable[["State", int], int]
 
 RARE = (
-    fluid.meet_next,
+    fluid.meet_demands,
     fluid.renew_fluid,
     instant.at_instant,
     instant.wake,
     instant.settle,
     requests.let_arrive,
     requests.start_next,
+    teams.reach_barrier,
+    teams.begin_phase,
     waits.note_waste,
 )
 """Functions that are called, not copied to where they are used: they run once a demand, not once a slice."""
@@ -53,14 +55,23 @@ class State:
     totals: Totals
     slices: Slices
     sources: Sources
+    teams: Teams
 
 
 def interpreted_span(policy: Scheduler) -> Span:
     """Return `run_span(state, horizon)` for a policy, interpreted."""
 
     def run(state: State, horizon: int) -> int:
-        tables_of_kernel = (state.processes, state.cpus, state.totals, state.slices, state.sources)
-        return span.run_span(policy, *tables_of_kernel, horizon)
+        return span.run_span(
+            policy,
+            state.processes,
+            state.cpus,
+            state.totals,
+            state.slices,
+            state.sources,
+            state.teams,
+            horizon,
+        )
 
     return run
 
@@ -120,7 +131,9 @@ def _cached(function: Any, names: dict[str, Any], name: str, njit: Any) -> Any:
         return njit()(entry)
 
 
-def _entry(own: Any, processes: Any, cpus: Any, totals: Any, slices: Any, sources: Any, horizon: int) -> Any:
+def _entry(
+    own: Any, processes: Any, cpus: Any, totals: Any, slices: Any, sources: Any, teams: Any, horizon: int
+) -> Any:
     return run_span(  # type: ignore[name-defined] # noqa: F821 - this and the tables are bound when compiled
         policy_table(own),  # type: ignore[name-defined] # noqa: F821
         processes_table(processes),  # type: ignore[name-defined] # noqa: F821
@@ -128,6 +141,7 @@ def _entry(own: Any, processes: Any, cpus: Any, totals: Any, slices: Any, source
         totals_table(totals),  # type: ignore[name-defined] # noqa: F821
         slices_table(slices),  # type: ignore[name-defined] # noqa: F821
         sources_table(sources),  # type: ignore[name-defined] # noqa: F821
+        teams_table(teams),  # type: ignore[name-defined] # noqa: F821
         horizon,
     )
 
@@ -184,17 +198,17 @@ def _constructors(policy: Scheduler) -> dict[str, Any]:
         for row, column in enumerate(columns_of_policy(kind, declared))
     }
     name = f"{kind.__module__}.{kind.__qualname__} {constants}"
-    made = {"policy_table": constructor(name, POLICY_MATRICES, own, constants)}
+    made = {"policy_table": constructor(name, POLICY_MATRICES, own, constants=constants)}
     for name, table in KINDS.items():
         places = {
-            field: (place, int(row))
-            for field, (place, row) in zip(table._fields, layout_of(table), strict=True)
-            if row
+            field: (place, column)
+            for field, (place, column) in zip(table._fields, layout_of(table), strict=True)
+            if column is not None
         }
-        made[f"{name}_table"] = constructor(name, _matrices(table), places, {})
+        made[f"{name}_table"] = constructor(name, _matrices(table), places, widths=widths_of(table))
     return made
 
 
 def _matrices(kind: Any) -> tuple[str, ...]:
     """Return which fields of a table are matrices."""
-    return tuple(place for place, row in layout_of(kind) if not row)
+    return tuple(place for place, column in layout_of(kind) if column is None)

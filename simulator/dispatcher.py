@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from simulator import books, instant, requests, span
+from simulator import books, demands, instant, requests, span, teams
 from simulator.clock import Clock, Demand
 from simulator.compiled import State, compiled_span, interpreted_span
 from simulator.errors import TimeshareError
@@ -22,11 +20,15 @@ from simulator.tables import (
     new_table,
     process_table,
     source_table,
+    team_table,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
+    from simulator.burst import Burst
     from simulator.hardware import Hardware
     from simulator.schedulers.base import Scheduler
     from simulator.sources import Source
@@ -35,6 +37,9 @@ Engine = Literal["auto", "interpreted", "compiled"]
 
 WORTH_COMPILING = 100_000
 """Slices from which on loading machine code is quicker than going on interpreted."""
+
+PROGRAMS_GO_ON = (span.COMPLETED, instant.RESUMED, instant.HANDED)
+"""Why a span ends that programs wait for."""
 
 FIRST_CAPACITY = 16
 TIMES_ON_HAND = 1 << 10
@@ -82,6 +87,7 @@ class Dispatcher:
             new_table(Totals, 1),
             new_table(Slices, 0),
             source_table(0, 0, 0),
+            team_table(0, 0),
         )
         totals = self.state.totals
         totals.context_switch_ns[0] = hardware.context_switch_ns
@@ -135,6 +141,14 @@ class Dispatcher:
         self.policy.retune(pid, tickets)
         return pid
 
+    def join(self, leader: int, threads: int) -> None:
+        """Make a process and those admitted after it the threads of one team, the process itself included."""
+        known = self.state.teams
+        team = len(known.leader)
+        self.state.teams = copied(known, team_table(team + 1, known.phases.shape[2]))
+        self.state.teams.leader[team] = leader
+        self.state.processes.team[leader : leader + threads] = team
+
     def attach(self, source: Source) -> int:
         """Give a new source of requests its number."""
         number = len(self.sources)
@@ -172,26 +186,48 @@ class Dispatcher:
         if failure is not None:
             self._failures[pid] = failure
         self.state.processes.rounds[pid] = 1
-        requests.ask(self.policy, self.state.processes, self.state.totals, pid, cpu_ns)
+        demands.ask(self.policy, self.state.processes, self.state.totals, pid, cpu_ns)
         return event
 
-    def serve(self, pid: int, source: int, burst_ns: int, rounds: int) -> Demand:
+    def execute(self, pid: int, burst: Burst, until_ns: int, failure: Exception | None = None) -> Demand:
+        """Ask for the CPU time of a burst, up to `until_ns` into it, on as many threads as the process has.
+
+        Args:
+            pid: the process.
+            burst: what it executes.
+            until_ns: CPU time where it ends or breaks off.
+            failure: raised in the program then.
+        """
+        team = int(self.state.processes.team[pid])
+        if team == NOBODY or until_ns == 0:
+            return self.demand(pid, until_ns, failure)
+        event = self._awaited[pid] = Demand(self.clock)
+        if failure is not None:
+            self._failures[pid] = failure
+        self._prepare(team, burst, until_ns, 1)
+        state = self.state
+        teams.begin_burst(self.policy, state.processes, state.totals, state.teams, team)
+        return event
+
+    def serve(self, pid: int, source: int, burst: Burst, rounds: int) -> Demand:
         """Let the kernel answer so many requests for a process; the event happens after the last.
 
         Args:
             pid: the process.
             source: number of the source.
-            burst_ns: CPU time of each request, > 0.
+            burst: what each request takes, some CPU time at least.
             rounds: how many, >= 1.
         """
-        sources, processes, totals = self.state.sources, self.state.processes, self.state.totals
+        state, team = self.state, int(self.state.processes.team[pid])
+        if team != NOBODY:
+            self._prepare(team, burst, burst.cpu_ns, rounds)
         self._awaited[pid] = Demand(self.clock)
-        processes.rounds[pid] = rounds
-        processes.source[pid] = source
-        sources.pid[source] = pid
-        sources.burst_ns[source] = burst_ns
-        sources.served[source] = 0
-        requests.start_next(self.policy, processes, totals, sources, source)
+        state.processes.rounds[pid] = rounds
+        state.processes.source[pid] = source
+        state.sources.pid[source] = pid
+        state.sources.burst_ns[source] = burst.cpu_ns
+        state.sources.served[source] = 0
+        requests.start_next(self.policy, state.processes, state.totals, state.sources, state.teams, source)
         return self._awaited[pid]
 
     def set_tickets(self, pid: int, tickets: int) -> None:
@@ -222,7 +258,7 @@ class Dispatcher:
         if horizon <= totals.now_ns[0]:
             return
         reached = span.REACHED
-        while reached not in (span.COMPLETED, instant.HANDED) and totals.now_ns[0] < horizon:
+        while reached not in PROGRAMS_GO_ON and totals.now_ns[0] < horizon:
             reached = self._run_span(min(horizon, self._next_window_ns))
             now = int(totals.now_ns[0])
             if now == self._next_window_ns:
@@ -230,6 +266,8 @@ class Dispatcher:
                 self._next_window_ns += self.window_ns
         if reached == span.COMPLETED:
             self._complete()
+        elif reached == instant.RESUMED:
+            self._resume()
         elif reached == instant.HANDED:
             self._hand_over()
 
@@ -284,15 +322,39 @@ class Dispatcher:
 
     def _complete(self) -> None:
         """Let the programs whose demands were met go on."""
-        processes, cpus, sources = self.state.processes, self.state.cpus, self.state.sources
+        processes, cpus = self.state.processes, self.state.cpus
         for cpu in cpus.undecided.nonzero()[0].tolist():
             pid = int(cpus.pid[cpu])
             if processes.rounds[pid] == 0 and pid in self._awaited:
-                source = int(processes.source[pid])
-                if source != NOBODY:
-                    requests.finish(self.state.totals, sources, source)
-                    processes.source[pid] = sources.pid[source] = NOBODY
-                self._awaited.pop(pid).happen_in(self._delay(), self._failures.pop(pid, None))
+                self._let_go_on(pid)
+
+    def _resume(self) -> None:
+        """Let the programs whose teams have executed their bursts go on."""
+        self.state.totals.resumed[0] = 0
+        known = self.state.teams
+        for team in ((known.rounds == 0) & (known.phase == known.length)).nonzero()[0].tolist():
+            if int(known.leader[team]) in self._awaited:
+                self._let_go_on(int(known.leader[team]))
+
+    def _let_go_on(self, pid: int) -> None:
+        processes, sources = self.state.processes, self.state.sources
+        source = int(processes.source[pid])
+        if source != NOBODY:
+            requests.finish(self.state.totals, sources, source)
+            processes.source[pid] = sources.pid[source] = NOBODY
+        self._awaited.pop(pid).happen_in(self._delay(), self._failures.pop(pid, None))
+
+    def _prepare(self, team: int, burst: Burst, until_ns: int, rounds: int) -> None:
+        """Lay out a burst for a team."""
+        state = self.state
+        threads = int((state.processes.team == team).sum())
+        phases = teams.phases_of(burst, threads, until_ns)
+        count = phases.shape[1]
+        if count > state.teams.phases.shape[2]:
+            state.teams = copied(state.teams, team_table(len(state.teams.leader), count))
+        state.teams.phases[:, team, :count] = phases
+        state.teams.length[team] = count
+        state.teams.rounds[team] = rounds
 
     def _hand_over(self) -> None:
         """Let the programs go on that waited for the requests that have arrived."""
@@ -346,8 +408,7 @@ class Dispatcher:
         """Move finished slices to the record; start a new buffer, an empty one when enough are kept."""
         used = int(self.state.totals.slices[0])
         if used:
-            rows = np.ascontiguousarray(self.state.slices.ints[:, :used].T)
-            self.recordings.add_slices(rows.view(SLICE)[:, 0])
+            self.recordings.add_slices(self.state.slices.ints[:used].view(SLICE)[:, 0])
             if self._slices_kept != NEVER:
                 self._slices_kept = 0
             self._new_slice_buffer()

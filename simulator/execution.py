@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from simulator.tables import Cpus, Processes, Slices, Totals
 
 
-def service_ns(cpus: Cpus, totals: Totals, now: int) -> int:
-    """Return the CPU time delivered by all CPUs up to `now`, unbooked runs included."""
-    delivered: int = totals.delivered_ns[0]
+def reach(processes: Processes, cpus: Cpus, totals: Totals, now: int) -> None:
+    """Go on to an instant; the fluid ideal gets what the CPUs have delivered by then."""
+    totals.now_ns[0] = now
+    delivered = totals.delivered_ns[0]
     for cpu in range(len(cpus.pid)):
         if cpus.pid[cpu] != NOBODY and cpus.run_start_ns[cpu] < now:
             delivered += now - cpus.run_start_ns[cpu]
-    return delivered
+    totals.service_ns[0] = delivered
+    advance_fluid(processes, totals, totals.service_ns[0])
 
 
-def note_lag(processes: Processes, totals: Totals, pid: int, service: int, received: int) -> None:
-    """Keep the extremes of a process's lag: what it was entitled to less what it received."""
-    advance_fluid(processes, totals, service)
-    due = service - totals.fluid_at_ns[0]
-    lag = processes.entitled_ns[pid] + processes.rate[pid] * due - received
+def note_lag(processes: Processes, totals: Totals, pid: int) -> None:
+    """Keep the extremes of a process's lag: what it was entitled to less what it received, all booked."""
+    due = totals.service_ns[0] - totals.fluid_at_ns[0]
+    lag = processes.entitled_ns[pid] + processes.rate[pid] * due - processes.cpu_ns[pid]
     if lag > processes.lag_max_ns[pid]:
         processes.lag_max_ns[pid] = lag
     elif lag < processes.lag_min_ns[pid]:
@@ -53,15 +54,10 @@ def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals
     processes.wait_ns[pid] += waited
     processes.waits[pid, wait_bucket(waited)] += 1
     processes.dispatches[pid] += 1
-    note_lag(processes, totals, pid, service_ns(cpus, totals, now), processes.cpu_ns[pid])
+    note_lag(processes, totals, pid)
 
     cpus.idle_ns[cpu] += now - cpus.free_since_ns[cpu]
-    start = now
-    if cpus.last_pid[cpu] != pid or cpus.tick_due_ns[cpu] > 0 or processes.last_cpu[pid] != cpu:
-        start += get_ready(processes, cpus, totals, cpu, pid)
-    else:
-        cpus.lead_switch_ns[cpu] = 0
-        cpus.lead_refill_ns[cpu] = 0
+    start = now + get_ready(processes, cpus, totals, cpu, pid)
     if processes.first_run_ns[pid] < 0:
         processes.first_run_ns[pid] = start
     cpus.pid[cpu] = pid
@@ -94,10 +90,11 @@ def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: i
     cpus.tick_due_ns[cpu] = 0
     cpus.lead_switch_ns[cpu] = switch
     cpus.lead_refill_ns[cpu] = refill
-    cpus.ticking_ns[cpu] += tick_cost
-    cpus.switching_ns[cpu] += switch
-    cpus.migrating_ns[cpu] += refill
     lead: int = tick_cost + switch + refill
+    if lead > 0:
+        cpus.ticking_ns[cpu] += tick_cost
+        cpus.switching_ns[cpu] += switch
+        cpus.migrating_ns[cpu] += refill
     return lead
 
 
@@ -131,7 +128,7 @@ def book_run(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, now: in
     totals.delivered_ns[0] += ran
     cpus.run_start_ns[cpu] = max(now, cpus.run_start_ns[cpu])
     cpus.run_end_ns[cpu] = NEVER
-    note_lag(processes, totals, pid, service_ns(cpus, totals, now), processes.cpu_ns[pid])
+    note_lag(processes, totals, pid)
 
 
 def put_back(

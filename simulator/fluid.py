@@ -23,23 +23,24 @@ DROP = 0.5
 """Nanoseconds of owed service that count as none: what rounding may leave."""
 
 
-def advance_fluid(processes: Processes, totals: Totals, service: int) -> None:
+def advance_fluid(processes: Processes, totals: Totals, service: float) -> None:
     """Let the ideal catch up with `service` nanoseconds delivered in all, as far as demands end in it.
 
     After this, rates are constant up to `service`: entitled_ns + rate * (service - fluid_at_ns) is what a
     process has received in the ideal.
     """
+    if totals.fluid_next_ns[0] <= service:
+        meet_demands(processes, totals, service)
+
+
+def meet_demands(processes: Processes, totals: Totals, service: float) -> None:
+    """Let the ideal meet the demands that end within `service` nanoseconds delivered in all."""
     while totals.fluid_next_ns[0] <= service:
-        meet_next(processes, totals)
+        settle_fluid(processes, totals, totals.fluid_next_ns[0])
+        share_out(processes, totals)
 
 
-def meet_next(processes: Processes, totals: Totals) -> None:
-    """Let the ideal meet its next demand."""
-    settle_fluid(processes, totals, totals.fluid_next_ns[0])
-    share_out(processes, totals)
-
-
-def renew_fluid(processes: Processes, totals: Totals, service: int) -> None:
+def renew_fluid(processes: Processes, totals: Totals, service: float) -> None:
     """Tell the ideal of new demands (`asked_ns`), and of tickets that have changed.
 
     Args:
@@ -48,7 +49,7 @@ def renew_fluid(processes: Processes, totals: Totals, service: int) -> None:
         service: CPU time delivered in all by now.
     """
     advance_fluid(processes, totals, service)
-    settle_fluid(processes, totals, float(service))
+    settle_fluid(processes, totals, service)
     for pid in range(totals.processes[0]):
         processes.owed_ns[pid] += processes.asked_ns[pid]
         processes.asked_ns[pid] = 0

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.execution import book_run, put_back, service_ns, start_run
+from simulator.demands import stir
+from simulator.execution import book_run, put_back, start_run
 from simulator.fluid import renew_fluid
-from simulator.requests import ALL_ARRIVED, LOG_FULL, finish, let_arrive, start_next, stir
+from simulator.requests import ALL_ARRIVED, LOG_FULL, finish, let_arrive, start_next
 from simulator.rules import alarm, enter, leave, preempts, tick
 from simulator.tables import NOBODY
+from simulator.teams import reach_barrier
 
 if TYPE_CHECKING:
     from simulator.schedulers.base import Scheduler
-    from simulator.tables import Cpus, Processes, Slices, Sources, Totals
+    from simulator.tables import Cpus, Processes, Slices, Sources, Teams, Totals
 
 DONE = 0
 """All that was to happen at this instant has, and decisions can be made."""
@@ -32,14 +34,24 @@ HANDED = 7
 """A request is on its way to a program that waits for it."""
 STIRRED = 8
 """The ticket economy must hear who is runnable now."""
+RESUMED = 10
+"""A program is to go on whose team has executed its burst."""
 
 
 def at_instant(
-    policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, slices: Slices, sources: Sources
+    policy: Scheduler,
+    processes: Processes,
+    cpus: Cpus,
+    totals: Totals,
+    slices: Slices,
+    sources: Sources,
+    teams: Teams,
 ) -> int:
     """Let everything happen that is due now; return DONE, or what has to be seen to before it can go on."""
-    answer(policy, processes, cpus, totals, sources)
-    arrived = let_arrive(policy, processes, totals, sources)
+    answer(policy, processes, cpus, totals, sources, teams)
+    if totals.resumed[0] == 1:
+        return RESUMED
+    arrived = let_arrive(policy, processes, totals, sources, teams)
     if arrived != ALL_ARRIVED:
         return MORE_ROOM if arrived == LOG_FULL else MORE_TIMES
     if totals.handed[0] == 1:
@@ -53,7 +65,7 @@ def at_instant(
     if totals.stirred[0] == 1:
         return STIRRED
     if totals.ideal_stale[0] == 1:
-        renew_fluid(processes, totals, service_ns(cpus, totals, totals.now_ns[0]))
+        renew_fluid(processes, totals, totals.service_ns[0])
     due = policy.alarm_ns[0]
     for source in range(totals.sources[0]):
         due = min(due, sources.next_ns[source])
@@ -61,15 +73,36 @@ def at_instant(
     return DONE
 
 
-def answer(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, sources: Sources) -> None:
-    """Finish the requests whose demand was met, and begin the next ones."""
+def answer(
+    policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, sources: Sources, teams: Teams
+) -> None:
+    """See what follows the demands that were met: a team's next phase, the next request, or nothing."""
     for cpu in range(len(cpus.pid)):
-        if cpus.undecided[cpu] == 1:
-            pid = cpus.pid[cpu]
+        pid = cpus.pid[cpu]
+        if cpus.undecided[cpu] == 1 and processes.demand_ns[pid] == 0:
+            team = processes.team[pid]
             source = processes.source[pid]
-            if source != NOBODY and processes.demand_ns[pid] == 0 and sources.current[source] != NOBODY:
+            if team != NOBODY:
+                if processes.at_barrier[pid] == 0 and reach_barrier(
+                    policy, processes, totals, teams, team, pid
+                ):
+                    end_burst(policy, processes, totals, sources, teams, team)
+            elif source != NOBODY and sources.current[source] != NOBODY:
                 finish(totals, sources, source)
-                start_next(policy, processes, totals, sources, source)
+                start_next(policy, processes, totals, sources, teams, source)
+
+
+def end_burst(
+    policy: Scheduler, processes: Processes, totals: Totals, sources: Sources, teams: Teams, team: int
+) -> None:
+    """Answer the request that a team has executed its burst for, or let the team's program go on."""
+    teams.rounds[team] -= 1
+    if teams.rounds[team] == 0:
+        totals.resumed[0] = 1
+        return
+    source = processes.source[teams.leader[team]]
+    finish(totals, sources, source)
+    start_next(policy, processes, totals, sources, teams, source)
 
 
 def wake(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, slices: Slices) -> None:

@@ -103,18 +103,25 @@ class Machine:
         start_ns: int = 0,
         affinity: int | None = None,
         currency: str = BASE,
+        threads: int = 1,
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
         Its address space is allocated when it starts; if memory has no room for it then, it is refused,
-        which its exit record tells. Its tickets are tickets of `currency`.
+        which its exit record tells. Its tickets are tickets of `currency`. With several threads it executes
+        bursts as a team (`simulator.teams`); each of them has that many tickets, as each thread of a Linux
+        process has the weight of its nice value.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
             PolicyError: affinity, and a policy that does not look at it.
         """
-        process = Process(self.bank.open(tickets, currency, affinity), name, start_ns)
+        pids = [self.bank.open(tickets, currency, affinity) for _ in range(threads)]
+        process = Process(pids[0], name, start_ns, threads)
         self.processes.append(process)
+        if threads > 1:
+            self.processes += [Process(pid, name, start_ns, leader=process) for pid in pids[1:]]
+            self.dispatcher.join(process.pid, threads)
         self.clock.process(self._life(process, program, layout))
         return process
 
@@ -124,21 +131,27 @@ class Machine:
         Raises:
             TicketError: a negative number, or fewer than others hold of them.
         """
-        self.bank.set_tickets(process.pid, tickets)
+        for pid in process.pids:
+            self.bank.set_tickets(pid, tickets)
 
     def serve(self, process: Process, source: Source, burst: Burst, rounds: int) -> simpy.Event:
         """Let the kernel answer so many requests for a process whose heap the burst leaves as it found it."""
         pid, number, state = process.pid, source.number, self.dispatcher.state
-        event = self.dispatcher.serve(pid, number, burst.cpu_ns, rounds)
+        event = self.dispatcher.serve(pid, number, burst, rounds)
         if process.memory is not None:
             repetition = Repetition(
                 served=lambda: int(state.sources.served[number]),
                 busy=lambda: bool(state.sources.current[number] != NOBODY),
-                began_ns=int(state.processes.cpu_ns[pid]),
+                began_ns=self.received_ns(process),
             )
             event.callbacks.append(process.memory.end_repetition)
             process.memory.repeat(burst, repetition)
         return event
+
+    def received_ns(self, process: Process) -> int:
+        """Return the CPU time that a process's threads have received and that has been booked."""
+        received = self.dispatcher.state.processes.cpu_ns
+        return int(received[process.pid : process.pid + process.threads].sum())
 
     def run(self, until_ns: int, *, window_ns: int, progress: Callable[[int], None] | None = None) -> None:
         """Simulate up to `until_ns`, sampling at the end of every window; then close the books.
@@ -169,7 +182,7 @@ class Machine:
         """Return what a process is doing now."""
         if process.ended is not None:
             return ProcessState.ZOMBIE
-        if process.memory is None:
+        if (process.leader or process).memory is None:
             return ProcessState.EMBRYO
         if self.dispatcher.is_running(process.pid):
             return ProcessState.RUNNING
@@ -201,7 +214,9 @@ class Machine:
     def _end(self, process: Process, code: int, kind: str, reason: str) -> None:
         process.ended = ExitRecord(self.clock.now_ns, code, f"{kind}: {reason}" if reason else kind)
         self._keep_memory_figures(process)
-        self.bank.close(process.pid)
+        for pid in process.pids:
+            self.processes[pid].ended = process.ended
+            self.bank.close(pid)
         self.calls.end(process)
         if process.memory is not None:
             process.memory.release()
@@ -213,8 +228,7 @@ class Machine:
     def _keep_memory_figures(self, process: Process) -> None:
         memory = process.memory
         if memory is not None:
-            received = int(self.dispatcher.state.processes.cpu_ns[process.pid])
-            memory.take_peak_bytes(received)
+            memory.take_peak_bytes(self.received_ns(process))
             memory.count_repetition()
             process.peak_heap_bytes = memory.peak_heap_bytes
             process.peak_resident_bytes = memory.peak_resident_bytes
@@ -233,7 +247,7 @@ class Machine:
         for process in self.processes:
             memory = process.memory
             if memory is not None:
-                cpu_ns = int(received[process.pid])
+                cpu_ns = int(received[process.pid : process.pid + process.threads].sum())
                 level = memory.level_bytes(cpu_ns)
                 peak = memory.take_peak_bytes(cpu_ns)
                 space = memory.space

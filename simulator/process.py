@@ -58,6 +58,8 @@ class Process:
         pid: counts from 0 in order of spawning.
         name: the job's name.
         arrived_ns: when it was, or is to be, started.
+        threads: how many execute its bursts; the pids of all but the first, which is itself, follow its own.
+        leader: for one of those others, the process that it is a thread of.
         memory: its address space and heap; None before the start, after the end, and if refused.
         peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
             its memory after the end.
@@ -67,6 +69,8 @@ class Process:
     pid: int
     name: str
     arrived_ns: int
+    threads: int = 1
+    leader: Process | None = None
     memory: ProcessMemory | None = None
     peak_heap_bytes: int = 0
     peak_resident_bytes: int = 0
@@ -74,3 +78,8 @@ class Process:
     mallocs: int = 0
     frees: int = 0
     ended: ExitRecord | None = None
+
+    @property
+    def pids(self) -> range:
+        """The pids of all its threads."""
+        return range(self.pid, self.pid + self.threads)

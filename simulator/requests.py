@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.demands import ask
 from simulator.tables import ARRIVED, DROPPED, FINISHED, NEVER, NOBODY, STARTED
+from simulator.teams import begin_burst
 
 if TYPE_CHECKING:
     from simulator.schedulers.base import Scheduler
-    from simulator.tables import Processes, Sources, Totals
+    from simulator.tables import Processes, Sources, Teams, Totals
 
 WAITS = -1
 """When a request started or finished that has not."""
@@ -27,28 +29,9 @@ LOG_FULL = 2
 """A source's log must be emptied, or made larger."""
 
 
-def ask(policy: Scheduler, processes: Processes, totals: Totals, pid: int, cpu_ns: int) -> None:
-    """Let a process demand CPU time; it is woken before the next decision, unless it is runnable already."""
-    processes.demand_ns[pid] = cpu_ns
-    processes.asked_ns[pid] += cpu_ns
-    policy.left_ns[pid] = cpu_ns
-    totals.ideal_stale[0] = 1
-    totals.due_ns[0] = totals.now_ns[0]
-    if processes.runnable[pid] == 0:
-        processes.runnable[pid] = 1
-        processes.woken[totals.woken[0]] = pid
-        totals.woken[0] += 1
-        stir(processes, totals, pid)
-
-
-def stir(processes: Processes, totals: Totals, pid: int) -> None:
-    """Note for the ticket economy that a process has become runnable, or stopped being so."""
-    if totals.watched[0] == 1:
-        processes.stirred[pid] = 1
-        totals.stirred[0] = 1
-
-
-def let_arrive(policy: Scheduler, processes: Processes, totals: Totals, sources: Sources) -> int:
+def let_arrive(
+    policy: Scheduler, processes: Processes, totals: Totals, sources: Sources, teams: Teams
+) -> int:
     """Let all requests arrive that are due, source by source; return one of the codes above."""
     now = totals.now_ns[0]
     for source in range(totals.sources[0]):
@@ -60,19 +43,25 @@ def let_arrive(policy: Scheduler, processes: Processes, totals: Totals, sources:
             sources.log[ARRIVED, source, row] = sources.next_ns[source]
             sources.log[STARTED, source, row] = WAITS
             sources.log[FINISHED, source, row] = WAITS
-            receive_or_queue(policy, processes, totals, sources, source, row)
+            receive_or_queue(policy, processes, totals, sources, teams, source, row)
             if not look_ahead(sources, source):
                 return TIMES_SPENT
     return ALL_ARRIVED
 
 
 def receive_or_queue(
-    policy: Scheduler, processes: Processes, totals: Totals, sources: Sources, source: int, row: int
+    policy: Scheduler,
+    processes: Processes,
+    totals: Totals,
+    sources: Sources,
+    teams: Teams,
+    source: int,
+    row: int,
 ) -> None:
     """Hand a request to who waits for it, or let it wait; where the queue is full, one is dropped."""
     if sources.pid[source] != NOBODY and sources.current[source] == NOBODY:
         sources.head[source] = row + 1
-        start(policy, processes, totals, sources, source, row)
+        start(policy, processes, totals, sources, teams, source, row)
     elif sources.receivers[source] > 0:
         sources.head[source] = row + 1
         sources.receivers[source] -= 1
@@ -122,20 +111,30 @@ def want_next(totals: Totals, sources: Sources, source: int) -> None:
 
 
 def start(
-    policy: Scheduler, processes: Processes, totals: Totals, sources: Sources, source: int, row: int
+    policy: Scheduler,
+    processes: Processes,
+    totals: Totals,
+    sources: Sources,
+    teams: Teams,
+    source: int,
+    row: int,
 ) -> None:
     """Let the process that the kernel serves requests for begin one."""
     sources.log[STARTED, source, row] = totals.now_ns[0]
     sources.current[source] = row
-    ask(policy, processes, totals, sources.pid[source], sources.burst_ns[source])
+    pid = sources.pid[source]
+    if processes.team[pid] == NOBODY:
+        ask(policy, processes, totals, pid, sources.burst_ns[source])
+    else:
+        begin_burst(policy, processes, totals, teams, processes.team[pid])
 
 
 def start_next(
-    policy: Scheduler, processes: Processes, totals: Totals, sources: Sources, source: int
+    policy: Scheduler, processes: Processes, totals: Totals, sources: Sources, teams: Teams, source: int
 ) -> None:
     """Let that process begin the next request that waits, or wait for one."""
     if sources.waiting[source] > 0:
-        start(policy, processes, totals, sources, source, take(sources, source))
+        start(policy, processes, totals, sources, teams, source, take(sources, source))
     else:
         want_next(totals, sources, source)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.execution import book_run, dispatch, put_back, slices_full, start_run
+from simulator.execution import book_run, dispatch, put_back, reach, slices_full, start_run
 from simulator.instant import DONE, at_instant
 from simulator.rules import tick
 from simulator.tables import NEVER, NOBODY
@@ -17,7 +17,7 @@ from simulator.waits import note_waste
 
 if TYPE_CHECKING:
     from simulator.schedulers.base import Scheduler
-    from simulator.tables import Cpus, Processes, Slices, Sources, Totals
+    from simulator.tables import Cpus, Processes, Slices, Sources, Teams, Totals
 
 REACHED = 0
 """The span came to its horizon."""
@@ -29,7 +29,7 @@ SLICES_FULL = 3
 """The buffer of slices must be emptied."""
 WRONG_PICK = 4
 """The policy picked a process that is not waiting for a CPU, or nobody although all CPUs are idle."""
-# 5 to 8 are those of `simulator.instant`.
+# 5 to 8 and 10 are those of `simulator.instant`.
 RETUNE = 9
 """A process whose tickets have changed is on no CPU any more, and the policy can hear of it."""
 
@@ -95,12 +95,18 @@ def end_runs(
 
 
 def begin(
-    policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, slices: Slices, sources: Sources
+    policy: Scheduler,
+    processes: Processes,
+    cpus: Cpus,
+    totals: Totals,
+    slices: Slices,
+    sources: Sources,
+    teams: Teams,
 ) -> int:
     """Let happen what is due now, then give CPUs processes; return REACHED, or why that was not possible."""
     policy.now_ns[0] = totals.now_ns[0]
     if totals.due_ns[0] <= totals.now_ns[0]:
-        code = at_instant(policy, processes, cpus, totals, slices, sources)
+        code = at_instant(policy, processes, cpus, totals, slices, sources, teams)
         if code != DONE:
             return code
     if totals.retunes[0] > 0 and retune_is_due(processes, cpus, totals):
@@ -127,6 +133,7 @@ def run_span(
     totals: Totals,
     slices: Slices,
     sources: Sources,
+    teams: Teams,
     horizon: int,
 ) -> int:
     """Run the CPUs from `totals.now_ns` to `horizon` at the latest, and say why the span ended.
@@ -139,11 +146,11 @@ def run_span(
         One of the codes above, with `totals.now_ns` at the instant where the span ended.
     """
     while True:
-        code = begin(policy, processes, cpus, totals, slices, sources)
+        code = begin(policy, processes, cpus, totals, slices, sources, teams)
         if code != REACHED:
             return code
         now = next_instant(processes, cpus, totals, horizon)
-        totals.now_ns[0] = now
+        reach(processes, cpus, totals, now)
         policy.now_ns[0] = now
         if end_runs(policy, processes, cpus, totals, slices, now) == A_PROGRAMS:
             return COMPLETED

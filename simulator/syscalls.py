@@ -56,17 +56,16 @@ class SystemCalls:
     def execute(self, burst: Burst) -> simpy.Event:
         """Run a recorded burst: its operations, with their mallocs and frees, as one demand for the CPU.
 
-        Where the heap cannot serve a malloc, the program receives OutOfMemory when it gets there; likewise
-        InvalidFree.
+        The threads of the process share the operations that can be shared. Where the heap cannot serve a
+        malloc, the program receives OutOfMemory when it gets there; likewise InvalidFree.
         """
-        memory, pid = self._memory, self._process.pid
-        received = int(self._machine.dispatcher.state.processes.cpu_ns[pid])
-        trajectory = memory.begin(burst, received)
+        memory, kernel, pid = self._memory, self._machine.dispatcher, self._process.pid
+        trajectory = memory.begin(burst, self._machine.received_ns(self._process))
         if trajectory.failure is not None:
             failure = trajectory.failure
-            event = self._machine.dispatcher.demand(pid, failure.offset_ns, failure.error)
+            event = kernel.execute(pid, burst, failure.offset_ns, failure.error)
         else:
-            event = self._machine.dispatcher.demand(pid, burst.cpu_ns)
+            event = kernel.execute(pid, burst, burst.cpu_ns)
         event.callbacks.append(lambda _: memory.finish())
         return event
 

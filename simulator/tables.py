@@ -1,9 +1,9 @@
 """The kernel's columnar state: one value a process, a CPU, a source of requests.
 
 The span loop reads and writes these arrays directly, interpreted or compiled; nothing else of the kernel's
-accounting exists beside them. A table is an int64 and a float64 matrix, one row for all values of a column,
-so that a column is contiguous and machine code is handed few arrays. A named tuple of the columns is what
-code works with; its last fields are the matrices themselves.
+accounting exists beside them. A table is an int64 and a float64 matrix with a column for each of its columns,
+so that what belongs to one process lies together, and machine code is handed few arrays. A named tuple of the
+columns is what code works with; its last fields are the matrices themselves.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Processes(NamedTuple):
         asked_ns: demands that the fluid ideal has not heard of yet.
         rounds: demands to be met until the program goes on: 1, or more where the kernel serves requests.
         source: the source whose requests the kernel serves for it, NOBODY otherwise.
+        team: the team that it is a thread of, NOBODY if it has one thread only.
+        at_barrier: 1 once it has done its part of what its team executes.
         runnable: 1 from a demand until one is met and no other follows at the same instant.
         queued: 1 while the policy may pick it: runnable and on no CPU.
         woken: a list, not by pid: the processes that have become runnable at this instant.
@@ -67,6 +69,8 @@ class Processes(NamedTuple):
     asked_ns: Int64s
     rounds: Int64s
     source: Int64s
+    team: Int64s
+    at_barrier: Int64s
     runnable: Int64s
     queued: Int64s
     woken: Int64s
@@ -154,6 +158,7 @@ class Totals(NamedTuple):
         watched: 1 if the ticket economy must hear at once who is runnable.
         stirred: 1 if there is something for it to hear.
         retunes: processes whose changed tickets the policy has not heard of.
+        resumed: 1 if programs are to go on whose teams have executed their bursts.
         handed: 1 if requests are on their way to programs that wait for them.
         ideal_stale: 1 if the fluid ideal must hear of demands or tickets.
         quanta: slices that have ended.
@@ -163,6 +168,7 @@ class Totals(NamedTuple):
         cpus: number of CPUs.
         slices: rows in use in the buffer of slices.
         wrong_pid: the process that the policy named although it is not waiting for a CPU.
+        service_ns: CPU time delivered in all up to `now_ns`, unbooked runs included.
         fluid_at_ns: the CPU time delivered when the fluid ideal was last settled.
         fluid_next_ns: the CPU time delivered at which the fluid ideal meets its next demand.
     """
@@ -177,6 +183,7 @@ class Totals(NamedTuple):
     watched: Int64s
     stirred: Int64s
     retunes: Int64s
+    resumed: Int64s
     handed: Int64s
     ideal_stale: Int64s
     quanta: Int64s
@@ -186,6 +193,7 @@ class Totals(NamedTuple):
     cpus: Int64s
     slices: Int64s
     wrong_pid: Int64s
+    service_ns: Float64s
     fluid_at_ns: Float64s
     fluid_next_ns: Float64s
     ints: Matrix
@@ -252,6 +260,27 @@ class Sources(NamedTuple):
     ints: Matrix
 
 
+class Teams(NamedTuple):
+    """Columns of the table of teams (`simulator.teams`), indexed by the team's number.
+
+    Attributes:
+        leader: pid of the first thread; the others' follow it.
+        phase: the present phase of the burst.
+        length: how many there are.
+        missing: threads that have not done their part of it.
+        rounds: bursts to be executed until the program goes on.
+        phases: int64[2, teams, ...], CPU time of each phase and the number of threads that share it.
+    """
+
+    leader: Int64s
+    phase: Int64s
+    length: Int64s
+    missing: Int64s
+    rounds: Int64s
+    phases: Matrix
+    ints: Matrix
+
+
 ARRIVED, STARTED, FINISHED = 0, 1, 2
 """Planes of `Sources.log`."""
 
@@ -264,25 +293,32 @@ KINDS: dict[str, type[Any]] = {
     "totals": Totals,
     "slices": Slices,
     "sources": Sources,
+    "teams": Teams,
 }
 """The tables by the name that functions call them by."""
 
-Columns = TypeVar("Columns", Processes, Cpus, Totals, Slices, Sources)
+Columns = TypeVar("Columns", Processes, Cpus, Totals, Slices, Sources, Teams)
 
 
-def layout_of(kind: type[Any]) -> list[tuple[str, str]]:
-    """Return for each field of a table where it lies: ("ints" or "floats", row), or its own name and ""."""
-    found = []
-    rows = {"ints": 0, "floats": 0}
+def layout_of(kind: type[Any]) -> list[tuple[str, int | None]]:
+    """Return for each field of a table where it lies: the matrix and the column; a matrix has no column."""
+    found: list[tuple[str, int | None]] = []
+    columns = {"ints": 0, "floats": 0}
     for field in kind._fields:
         hint = str(kind.__annotations__[field])
         if "Matrix" in hint:
-            found.append((field, ""))
+            found.append((field, None))
         else:
             place = "ints" if "Int64s" in hint else "floats"
-            found.append((place, str(rows[place])))
-            rows[place] += 1
+            found.append((place, columns[place]))
+            columns[place] += 1
     return found
+
+
+def widths_of(kind: type[Any]) -> dict[str, int]:
+    """Return how many columns lie in each of a table's matrices."""
+    places = [place for place, column in layout_of(kind) if column is not None]
+    return {place: places.count(place) for place in dict.fromkeys(places)}
 
 
 def new_table(kind: type[Columns], size: int, **matrices: Matrix) -> Columns:
@@ -293,11 +329,10 @@ def new_table(kind: type[Columns], size: int, **matrices: Matrix) -> Columns:
         size: number of processes, CPUs, slices or sources.
         matrices: its fields that are no columns, but for `ints` and `floats`.
     """
-    places = layout_of(kind)
-    ints = sum(place == "ints" and row != "" for place, row in places)
-    floats = sum(place == "floats" and row != "" for place, row in places)
-    matrices = {"ints": np.zeros((ints, size), np.int64), "floats": np.zeros((floats, size)), **matrices}
-    return kind(*(matrices[place][int(row)] if row else matrices[place] for place, row in places))
+    types = {"ints": np.int64, "floats": np.float64}
+    made = {place: np.zeros((size, width), types[place]) for place, width in widths_of(kind).items()}
+    given = {**made, **matrices}
+    return kind(*(given[place] if at is None else given[place][:, at] for place, at in layout_of(kind)))
 
 
 def process_table(capacity: int) -> Processes:
@@ -306,6 +341,7 @@ def process_table(capacity: int) -> Processes:
     table.first_run_ns[:] = -1
     table.last_cpu[:] = NOBODY
     table.source[:] = NOBODY
+    table.team[:] = NOBODY
     return table
 
 
@@ -330,6 +366,11 @@ def source_table(capacity: int, times: int, rows: int) -> Sources:
     table.pid[:] = NOBODY
     table.current[:] = NOBODY
     return table
+
+
+def team_table(capacity: int, phases: int) -> Teams:
+    """Return an empty table of teams, with room for so many phases each."""
+    return new_table(Teams, capacity, phases=np.zeros((2, capacity, phases), np.int64))
 
 
 def copied(old: Columns, new: Columns) -> Columns:

@@ -25,6 +25,7 @@ def burst_of(*ops_ns):
         event_after=np.concatenate([np.zeros(count, bool), np.ones(count, bool)]),
         event_block=np.concatenate([blocks, blocks]),
         event_bytes=np.concatenate([np.full(count, 1000), np.full(count, -1000)]),
+        op_parallel=np.array([time_ns % 2 == 0 for time_ns in ops_ns]),
     )
 
 
@@ -142,6 +143,7 @@ cameras = st.lists(
         st.sampled_from([(None, "wait"), (1, "drop-oldest"), (2, "drop-newest")]),
         st.integers(1, 5),
         st.sampled_from([None, 3]),
+        st.integers(1, 3),
     ),
     min_size=1,
     max_size=4,
@@ -154,10 +156,10 @@ def history(tools, scheduler, cameras, program, *, cpus, engine="interpreted", t
         scheduler, cpus=cpus, quantum_ns=7_000, context_switch_ns=90, engine=engine, slices=None
     )
     sources = []
-    for times, ops, (capacity, when_full), tickets, limit in cameras:
+    for times, ops, (capacity, when_full), tickets, limit, threads in cameras:
         sources.append(at(machine, *times, capacity=capacity, when_full=when_full))
         server = program(sources[-1], burst_of(*ops), limit)
-        machine.spawn("camera", server, tickets=tickets, layout=tools.layout)
+        machine.spawn("camera", server, tickets=tickets, layout=tools.layout, threads=threads)
     loop = Source.closed_loop(machine.dispatcher, think_ns=9_001)
     machine.spawn("batch", program(loop, burst_of(5_000, 4_000)), tickets=2, layout=tools.layout)
     machine.spawn("hog", tools.computing((1 << 60, 0)), tickets=1, layout=tools.layout, start_ns=50_000)

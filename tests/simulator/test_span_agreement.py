@@ -39,7 +39,7 @@ def history(tools, scheduler, jobs, *, cpus=1, engine="interpreted", ticks_ns=0,
     rows = slice(0, len(jobs))
     slices = machine.recordings.slices
     return (
-        [state.processes.ints[:, rows].tolist(), state.processes.floats[:, rows].tolist()],
+        [state.processes.ints[rows].tolist(), state.processes.floats[rows].tolist()],
         state.processes.waits[rows].tolist(),
         state.cpus.ints.tolist(),
         [row.tolist() for part in slices for row in part],

@@ -36,6 +36,12 @@ __all__ = [
 ]
 
 SUFFIX = ".json.gz"
+SHARED_FROM_NS = 10_000
+"""The least CPU time of an operation that torch would share among threads.
+
+It cuts operations into pieces of 32,768 elements at least (`at::internal::GRAIN_SIZE`), and a profile tells
+times, not elements: ten microseconds is about what the plainest operation takes on so many.
+"""
 
 
 def user_directory() -> Path:
@@ -119,6 +125,7 @@ def to_burst(profile: Profile) -> Burst:
         event_after=np.array(memory.after, dtype=np.bool_),
         event_block=np.array(memory.block, dtype=np.int64),
         event_bytes=np.array(memory.bytes, dtype=np.int64),
+        op_parallel=(np.array(ops.kind) == "op") & (np.array(ops.cpu_ns, np.int64) >= SHARED_FROM_NS),
     )
 
 

@@ -148,4 +148,5 @@ def with_input(burst: Burst, size: int) -> Burst:
         event_after=np.concatenate([[False], burst.event_after, [True]]),
         event_block=np.concatenate([[block], burst.event_block, [block]]),
         event_bytes=np.concatenate([[size], burst.event_bytes, [-size]]),
+        op_parallel=burst.op_parallel,
     )

@@ -43,6 +43,7 @@ def burst_of(op_cpu_ns: Sequence[int], events: Sequence[Event]) -> Burst:
         event_after=np.array(columns[1], dtype=np.bool_),
         event_block=np.array(columns[2], dtype=np.int64),
         event_bytes=np.array(columns[3], dtype=np.int64),
+        op_parallel=np.zeros(len(op_cpu_ns), dtype=np.bool_),
     )
 
 
