@@ -10,8 +10,8 @@ from simulator.fluid import renew_fluid
 from simulator.tables import NOBODY
 
 if TYPE_CHECKING:
-    from simulator.compiled import State
     from simulator.schedulers.base import Scheduler
+    from simulator.state import State
     from simulator.tables import Float64s, Int64s
 
 

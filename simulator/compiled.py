@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from dataclasses import dataclass
 from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 from simulator import fluid, instant, requests, rules, span, tables, teams, waits
 from simulator.errors import TimeshareError
 from simulator.schedulers.base import PerCpu, PerProcess, Shared, columns_of_policy
-from simulator.tables import KINDS, Cpus, Processes, Slices, Sources, Teams, Totals, layout_of, widths_of
+from simulator.table_making import layout_of, widths_of
+from simulator.tables import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.schedulers.base import Scheduler
+    from simulator.state import State
 
-    Span = Callable[["State", int], int]
+    Span = Callable[[State, int], int]
 
 RARE = (
     fluid.meet_demands,
@@ -44,18 +45,6 @@ POLICY_MATRICES = ("process_table", "cpu_table", "shared_table", "draws")
 
 class CompileError(TimeshareError):
     """A policy says that it can be compiled and cannot."""
-
-
-@dataclass
-class State:
-    """The kernel's tables: what a span reads and changes."""
-
-    processes: Processes
-    cpus: Cpus
-    totals: Totals
-    slices: Slices
-    sources: Sources
-    teams: Teams
 
 
 def interpreted_span(policy: Scheduler) -> Span:

@@ -6,22 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 from simulator import books, demands, instant, requests, span, teams
 from simulator.clock import Clock, Demand
-from simulator.compiled import State, compiled_span, interpreted_span
+from simulator.compiled import compiled_span, interpreted_span
 from simulator.errors import TimeshareError
-from simulator.recordings import SLICE, Recordings
-from simulator.tables import (
-    FAR,
-    NEVER,
-    NOBODY,
-    Slices,
-    Totals,
-    copied,
-    cpu_table,
-    new_table,
-    process_table,
-    source_table,
-    team_table,
-)
+from simulator.recordings import Recordings
+from simulator.state import FIRST_CAPACITY, State
+from simulator.tables import NEVER, NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +29,6 @@ WORTH_COMPILING = 100_000
 
 PROGRAMS_GO_ON = (span.COMPLETED, instant.RESUMED, instant.HANDED)
 """Why a span ends that programs wait for."""
-
-FIRST_CAPACITY = 16
-TIMES_ON_HAND = 1 << 10
-LOG_ROWS = 1 << 10
 
 
 class PolicyError(TimeshareError):
@@ -79,23 +64,8 @@ class Dispatcher:
         self.policy = policy
         self._draws = draws
         self.recordings = recordings or Recordings()
-        self._slices_kept = NEVER if slices is None else slices
         policy.attach(FIRST_CAPACITY, hardware.quantum_ns, hardware.cpus)
-        self.state = State(
-            process_table(FIRST_CAPACITY),
-            cpu_table(hardware.cpus),
-            new_table(Totals, 1),
-            new_table(Slices, 0),
-            source_table(0, 0, 0),
-            team_table(0, 0),
-        )
-        totals = self.state.totals
-        totals.context_switch_ns[0] = hardware.context_switch_ns
-        totals.migration_ns[0] = hardware.migration_ns
-        totals.tick_cost_ns[0] = hardware.tick_cost_ns
-        totals.cpus[0] = hardware.cpus
-        totals.fluid_next_ns[0] = FAR
-        self._new_slice_buffer()
+        self.state = State(hardware, slices)
         self.sources: list[Source] = []
         self.clock = Clock(self.advance)
         self.each_window: Callable[[int], None] = lambda _now: None
@@ -108,7 +78,7 @@ class Dispatcher:
         self._quantum_ns = hardware.quantum_ns
         self._chores: dict[int, Callable[[], None]] = {
             span.DRAWS_SPENT: self._refill,
-            span.SLICES_FULL: self._empty_slice_buffer,
+            span.SLICES_FULL: self._empty_slices,
             span.RETUNE: self._apply_retunes,
             span.WRONG_PICK: self._refuse_pick,
             instant.MORE_TIMES: self._look_ahead,
@@ -130,35 +100,19 @@ class Dispatcher:
         """
         if affinity is not None and not self.policy.honours_affinity:
             raise PolicyError(f"scheduler '{self.policy.name}' cannot pin processes to CPUs")
-        pid = int(self.state.totals.processes[0])
-        if pid == len(self.state.processes.queued):
-            self.state.processes = copied(self.state.processes, process_table(2 * pid))
-            self.policy.grow(2 * pid)
-        self.state.totals.processes[0] = pid + 1
+        pid = self.state.new_pid()
+        if len(self.state.processes.queued) > len(self.policy.tickets):
+            self.policy.grow(len(self.state.processes.queued))
         self.state.processes.tickets[pid] = tickets
         self.state.processes.affinity[pid] = -1 if affinity is None else affinity
         self.policy.affinity[pid] = self.state.processes.affinity[pid]
         self.policy.retune(pid, tickets)
         return pid
 
-    def join(self, leader: int, threads: int) -> None:
-        """Make a process and those admitted after it the threads of one team, the process itself included."""
-        known = self.state.teams
-        team = len(known.leader)
-        self.state.teams = copied(known, team_table(team + 1, known.phases.shape[2]))
-        self.state.teams.leader[team] = leader
-        self.state.processes.team[leader : leader + threads] = team
-
     def attach(self, source: Source) -> int:
         """Give a new source of requests its number."""
-        number = len(self.sources)
         self.sources.append(source)
-        self.state.totals.sources[0] = number + 1
-        known = self.state.sources
-        if number == len(known.next_ns):
-            times, rows = max(known.times.shape[1], TIMES_ON_HAND), max(known.log.shape[2], LOG_ROWS)
-            self.state.sources = copied(known, source_table(max(2 * number, 4), times, rows))
-        return number
+        return self.state.new_source()
 
     def watch_windows(self, window_ns: int, each_window: Callable[[int], None]) -> None:
         """Have `each_window(now_ns)` called at every multiple of `window_ns`, before events of that time."""
@@ -204,7 +158,7 @@ class Dispatcher:
         event = self._awaited[pid] = Demand(self.clock)
         if failure is not None:
             self._failures[pid] = failure
-        self._prepare(team, burst, until_ns, 1)
+        self.state.lay_out(team, burst, until_ns, 1)
         state = self.state
         teams.begin_burst(self.policy, state.processes, state.totals, state.teams, team)
         return event
@@ -220,7 +174,7 @@ class Dispatcher:
         """
         state, team = self.state, int(self.state.processes.team[pid])
         if team != NOBODY:
-            self._prepare(team, burst, burst.cpu_ns, rounds)
+            self.state.lay_out(team, burst, burst.cpu_ns, rounds)
         self._awaited[pid] = Demand(self.clock)
         state.processes.rounds[pid] = rounds
         state.processes.source[pid] = source
@@ -283,7 +237,7 @@ class Dispatcher:
 
     def write_out(self) -> None:
         """Hand all slices and requests on to the recordings, at the very end."""
-        self._empty_slice_buffer()
+        self._empty_slices()
         for source in self.sources:
             source.flush(everything=True)
 
@@ -301,6 +255,10 @@ class Dispatcher:
     def _refill(self) -> None:
         """Give the policy new draws."""
         self.policy.refill(self._draws)
+
+    def _empty_slices(self) -> None:
+        """Move finished slices to the record."""
+        self.state.empty_slices(self.recordings)
 
     def _look_ahead(self) -> None:
         """Give sources whose arrival times are spent new ones."""
@@ -344,18 +302,6 @@ class Dispatcher:
             processes.source[pid] = sources.pid[source] = NOBODY
         self._awaited.pop(pid).happen_in(self._delay(), self._failures.pop(pid, None))
 
-    def _prepare(self, team: int, burst: Burst, until_ns: int, rounds: int) -> None:
-        """Lay out a burst for a team."""
-        state = self.state
-        threads = int((state.processes.team == team).sum())
-        phases = teams.phases_of(burst, threads, until_ns)
-        count = phases.shape[1]
-        if count > state.teams.phases.shape[2]:
-            state.teams = copied(state.teams, team_table(len(state.teams.leader), count))
-        state.teams.phases[:, team, :count] = phases
-        state.teams.length[team] = count
-        state.teams.rounds[team] = rounds
-
     def _hand_over(self) -> None:
         """Let the programs go on that waited for the requests that have arrived."""
         self.state.totals.handed[0] = 0
@@ -375,11 +321,8 @@ class Dispatcher:
         """Hand on the answered requests of full logs; where few were answered, make all logs larger."""
         for source in self.sources:
             source.flush()
-        sources = self.state.sources
-        rows = sources.log.shape[2]
-        if (sources.rows > rows // 2).any():
-            size, times = sources.times.shape
-            self.state.sources = copied(sources, source_table(size, times, 2 * rows))
+        if (self.state.sources.rows > self.state.sources.log.shape[2] // 2).any():
+            self.state.larger_logs()
 
     def _requeue(self, pid: int, tickets: int) -> None:
         self.policy.now_ns[0] = self.state.totals.now_ns[0]
@@ -397,18 +340,3 @@ class Dispatcher:
             else:
                 self.policy.retune(pid, tickets)
         self.state.totals.retunes[0] = len(self._retunes)
-
-    def _new_slice_buffer(self) -> None:
-        room = 2 * len(self.state.cpus.pid)
-        rows = 1 << 16 if self._slices_kept == NEVER else self._slices_kept + room
-        self.state.slices = new_table(Slices, rows if self._slices_kept > 0 else 0)
-        self.state.totals.slices[0] = 0
-
-    def _empty_slice_buffer(self) -> None:
-        """Move finished slices to the record; start a new buffer, an empty one when enough are kept."""
-        used = int(self.state.totals.slices[0])
-        if used:
-            self.recordings.add_slices(self.state.slices.ints[:used].view(SLICE)[:, 0])
-            if self._slices_kept != NEVER:
-                self._slices_kept = 0
-            self._new_slice_buffer()

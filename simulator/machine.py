@@ -121,7 +121,7 @@ class Machine:
         self.processes.append(process)
         if threads > 1:
             self.processes += [Process(pid, name, start_ns, leader=process) for pid in pids[1:]]
-            self.dispatcher.join(process.pid, threads)
+            self.dispatcher.state.new_team(process.pid, threads)
         self.clock.process(self._life(process, program, layout))
         return process
 

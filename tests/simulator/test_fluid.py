@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator import fluid
-from simulator.tables import Totals, new_table, process_table
+from simulator.table_making import new_table, process_table
+from simulator.tables import Totals
 
 
 def ideal(tickets, owed, cpus=1):
