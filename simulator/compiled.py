@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from simulator import fluid, instant, requests, rules, span, tables, teams, waits
 from simulator.errors import TimeshareError
+from simulator.interrupts import interrupts_kept
 from simulator.schedulers.base import PerCpu, PerProcess, Shared, columns_of_policy
 from simulator.table_making import layout_of, widths_of
 from simulator.tables import KINDS
@@ -100,6 +101,9 @@ def compiled_span(policy: Scheduler) -> Span:
             for table, matrices in matrices_of.items()
         ]
         try:
+            if not entry.signatures:  # the first call compiles, or loads what was compiled before
+                with interrupts_kept():
+                    return int(entry(own, *kernel, horizon))
             return int(entry(own, *kernel, horizon))
         except NumbaError as error:
             raise CompileError(

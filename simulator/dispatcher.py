@@ -27,6 +27,9 @@ Engine = Literal["auto", "interpreted", "compiled"]
 WORTH_COMPILING = 100_000
 """Slices from which on loading machine code is quicker than going on interpreted."""
 
+BREATH = 10_000_000
+"""Slices of full length, all CPUs together, after which a span ends in any case, so that Ctrl-C is heard."""
+
 PROGRAMS_GO_ON = (span.COMPLETED, instant.RESUMED, instant.HANDED)
 """Why a span ends that programs wait for."""
 
@@ -213,7 +216,8 @@ class Dispatcher:
             return
         reached = span.REACHED
         while reached not in PROGRAMS_GO_ON and totals.now_ns[0] < horizon:
-            reached = self._run_span(min(horizon, self._next_window_ns))
+            breath = int(totals.now_ns[0]) + self._quantum_ns * BREATH // len(self.state.cpus.pid)
+            reached = self._run_span(min(horizon, self._next_window_ns, breath))
             now = int(totals.now_ns[0])
             if now == self._next_window_ns:
                 self.each_window(now)
