@@ -63,7 +63,7 @@ def quanta_rate(
     machine.run(duration, window_ns=duration // 100)
     spent = time.perf_counter() - begun
     # Counted, not computed: a policy that decides at ticks makes slices of its own length.
-    return int(machine.dispatcher.state.totals.quanta[0]) / spent
+    return int(machine.dispatcher.state.processes.dispatches.sum()) / spent
 
 
 def machine_of(scheduler: str, jobs: int, hardware: Hardware) -> Machine:

@@ -249,7 +249,7 @@ class Dispatcher:
         totals = self.state.totals
         if self._may_compile:
             to_come = min(limit - int(totals.now_ns[0]), NEVER) // self._quantum_ns * len(self.state.cpus.pid)
-            if totals.quanta[0] + to_come > WORTH_COMPILING:
+            if self.state.processes.dispatches.sum() + to_come > WORTH_COMPILING:
                 self._span = compiled_span(self.policy)
                 self._may_compile = False
         while (reached := self._span(self.state, limit)) in self._chores:

@@ -56,7 +56,8 @@ def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals
     processes.dispatches[pid] += 1
     note_lag(processes, totals, pid)
 
-    cpus.idle_ns[cpu] += now - cpus.free_since_ns[cpu]
+    if now > cpus.free_since_ns[cpu]:
+        cpus.idle_ns[cpu] += now - cpus.free_since_ns[cpu]
     start = now + get_ready(processes, cpus, totals, cpu, pid)
     if processes.first_run_ns[pid] < 0:
         processes.first_run_ns[pid] = start
@@ -87,11 +88,10 @@ def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: i
             refill = totals.migration_ns[0]
             processes.migrations[pid] += 1
         processes.last_cpu[pid] = cpu
-    cpus.tick_due_ns[cpu] = 0
-    cpus.lead_switch_ns[cpu] = switch
-    cpus.lead_refill_ns[cpu] = refill
     lead: int = tick_cost + switch + refill
-    if lead > 0:
+    if lead + cpus.lead_switch_ns[cpu] + cpus.lead_refill_ns[cpu] > 0:
+        cpus.lead_switch_ns[cpu] = switch
+        cpus.lead_refill_ns[cpu] = refill
         cpus.ticking_ns[cpu] += tick_cost
         cpus.switching_ns[cpu] += switch
         cpus.migrating_ns[cpu] += refill
@@ -134,7 +134,7 @@ def book_run(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, now: in
 def put_back(
     policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, slices: Slices, cpu: int, now: int
 ) -> None:
-    """End the slice on a CPU: the policy is told what the process used, and has it on its queue again."""
+    """End the slice on a CPU, all booked: the policy hears what was used and has the process queued again."""
     pid = cpus.pid[cpu]
     start = cpus.slice_start_ns[cpu]
     if cpus.run_start_ns[cpu] > now:
@@ -146,10 +146,8 @@ def put_back(
     processes.queued[pid] = 1
     processes.ready_since_ns[pid] = now
     totals.queued[0] += 1
-    totals.quanta[0] += 1
     cpus.pid[cpu] = NOBODY
     cpus.free_since_ns[cpu] = now
-    cpus.run_end_ns[cpu] = NEVER
     count = totals.slices[0]
     if count < len(slices.pid) and now > start:
         slices.cpu[count] = cpu

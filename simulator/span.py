@@ -51,7 +51,8 @@ def start_runs(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Tota
                 return WRONG_PICK
         if cpus.pid[cpu] != NOBODY:
             busy += 1
-        cpus.tick_due_ns[cpu] = 0
+        if policy.tick_ns[0] > 0:
+            cpus.tick_due_ns[cpu] = 0
     if busy == 0 and totals.queued[0] > 0 and policy.alarm_ns[0] == NEVER:
         totals.wrong_pid[0] = NOBODY
         return WRONG_PICK

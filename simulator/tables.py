@@ -161,7 +161,6 @@ class Totals(NamedTuple):
         resumed: 1 if programs are to go on whose teams have executed their bursts.
         handed: 1 if requests are on their way to programs that wait for them.
         ideal_stale: 1 if the fluid ideal must hear of demands or tickets.
-        quanta: slices that have ended.
         delivered_ns: CPU time delivered in all, booked runs only.
         processes: pids in use.
         sources: sources in use.
@@ -186,7 +185,6 @@ class Totals(NamedTuple):
     resumed: Int64s
     handed: Int64s
     ideal_stale: Int64s
-    quanta: Int64s
     delivered_ns: Int64s
     processes: Int64s
     sources: Int64s

@@ -94,33 +94,28 @@ class Stride(Scheduler):
 
     def pick(self, cpu: int) -> int:
         """Choose the smallest pass among those that may run on the CPU."""
+        chosen = -1
         smallest = FAR
-        if self.pinned[0] == 0:
-            # The smallest first, then whose it is: machine code compares eight keys at a time.
-            for at in range(self.count[0]):
-                smallest = min(smallest, self.key[at])
-        else:
-            for at in range(self.count[0]):
-                if may_run(self, self.members[at], cpu):
-                    smallest = min(smallest, self.key[at])
-        if smallest == FAR:
+        for at in range(self.count[0]):
+            # Values, not branches: no processor guesses whose turn it is, and most keys are not the smallest.
+            before = self.key[at] < smallest and (self.pinned[0] == 0 or may_run(self, self.members[at], cpu))
+            chosen = at if before else chosen
+            smallest = self.key[at] if before else smallest
+        if chosen < 0:
             return -1
-        at = 0
-        while self.key[at] != smallest or not may_run(self, self.members[at], cpu):
-            at += 1
-        self.key[at] = FAR
-        chosen: int = self.members[at]
-        return chosen
+        self.key[chosen] = FAR
+        pid: int = self.members[chosen]
+        return pid
 
     def charge(self, pid: int, ran_ns: int) -> None:
         """Advance the pass by what was used over the tickets."""
         tickets = self.tickets[pid]
         if tickets > 0 and ran_ns == self.quantum_ns[0]:
-            self.pass_[pid] += self.quantum_pass[pid]
-            self.fraction[pid] += self.quantum_fraction[pid]
-            while self.fraction[pid] >= tickets:
-                self.pass_[pid] += 1
-                self.fraction[pid] -= tickets
+            fraction = self.fraction[pid] + self.quantum_fraction[pid]
+            # A number, not a branch: no processor guesses which way it would go.
+            carry = int(fraction >= tickets)
+            self.pass_[pid] += self.quantum_pass[pid] + carry
+            self.fraction[pid] = fraction - carry * tickets
         elif tickets > 0:
             due = ran_ns * SCALE + self.fraction[pid]
             self.pass_[pid] += due // tickets
@@ -131,8 +126,9 @@ class Stride(Scheduler):
     def retune(self, pid: int, tickets: int) -> None:
         """Stretch the distance to the global pass by the ratio of the strides."""
         if tickets > 0:
-            self.remain[pid], rest = divmod(int(self.remain[pid]) * int(self.basis[pid]), tickets)
-            self.fraction[pid] += rest
+            stretched, rest = divmod(int(self.remain[pid]) * int(self.basis[pid]), tickets)
+            carry, self.fraction[pid] = divmod(int(self.fraction[pid]) + rest, tickets)
+            self.remain[pid] = stretched + carry
             self.basis[pid] = tickets
             whole = int(self.quantum_ns[0]) * SCALE
             self.quantum_pass[pid], self.quantum_fraction[pid] = divmod(whole, tickets)

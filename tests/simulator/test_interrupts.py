@@ -27,7 +27,7 @@ def within(work, reached):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_in_a_callback_from_c_is_raised_in_the_end():
-    """ctypes prints and forgets it; the block's end does not."""
+    """The callback prints and forgets it; the block's end does not."""
     reached = []
     with pytest.raises(KeyboardInterrupt):
         within(CALLBACK(interrupt), reached)
