@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.economy import currencies_of
 from scenarios.frames import all_tables
-from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
+from scenarios.jobs import CommonJob, CpuBoundJob, HeapChurnJob, InteractiveJob, PluginJob, VisionJob
 from scenarios.result import Output
 from simulator import channels
 from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
+from simulator.memory.heap_log import HeapLog
 from simulator.schedulers.registry import make_scheduler
 from simulator.tickets import Economy
 from workloads.arrivals import camera_times, deliver, poisson_times
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 
 GANTT_SLICES = 400
 """Slices kept for the picture of the first quanta when not all are asked for."""
+
+
+SHARED_KEYS = {*CommonJob.model_fields, "workload"}
+"""What is no option of the workload itself."""
+RECORDED_PIECES = 20_000
+"""Blocks of a heap that are recorded for a picture, and extents of the heap."""
 
 
 class Simulation:
@@ -99,7 +106,9 @@ class Simulation:
         arrivals = getattr(job, "arrivals", None)
         if arrivals is not None:
             self.sources[name] = self._source(name, arrivals, job.start_ns)
-        context = Context(name, self.sources.get(name), self.machine.streams.named(f"job {name}"))
+        heap = (job.memory.heap or self.scenario.machine.memory.heap).config
+        random = self.machine.streams.named(f"job {name}")
+        context = Context(name, self.sources.get(name), random, heap)
         workload = make_workload(job.workload, context, _options(job))
         self.workloads[name] = workload
         limit = job.memory.limit_bytes
@@ -116,7 +125,10 @@ class Simulation:
             start_ns=job.start_ns,
             affinity=job.cpu_mask,
             currency=job.currency,
+            heap=heap,
         )
+        if job.memory.record == "heap":
+            self.processes[name].heap_log = HeapLog(RECORDED_PIECES)
 
     def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> channels.Source:
         clock = self.machine.clock
@@ -193,6 +205,8 @@ def _options(job: Job) -> dict[str, Any]:
         return {"work_ns": job.work_ns}
     if isinstance(job, InteractiveJob):
         return {"compute_ns": job.compute_ns, "sleep_ns": job.sleep_ns}
+    if isinstance(job, HeapChurnJob):
+        return {name: getattr(job, name) for name in HeapChurnJob.model_fields if name not in SHARED_KEYS}
     if isinstance(job, PluginJob):
         return dict(job.options)
     raise TypeError(f"a job of an unknown kind: {type(job).__name__}")

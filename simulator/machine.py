@@ -13,6 +13,7 @@ from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
 from simulator.memory.errors import MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes
+from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory.physical import PhysicalMemory
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from simulator.dispatcher import Engine
     from simulator.hardware import Hardware
     from simulator.memory.address_space import Layout
+    from simulator.memory.heap_config import HeapConfig
     from simulator.process import Program
     from simulator.schedulers.base import Scheduler
 
@@ -96,11 +98,12 @@ class Machine:
         start_ns: int = 0,
         affinity: int | None = None,
         currency: str = BASE,
+        heap: HeapConfig = FIRST_FIT,
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
         Its address space is allocated when it starts; if memory has no room for it then, it is refused,
-        which its exit record tells. Its tickets are tickets of `currency`.
+        which its exit record tells. Its tickets are tickets of `currency`. Its heap is run as `heap` says.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
@@ -108,7 +111,7 @@ class Machine:
         """
         process = Process(self.bank.open(tickets, currency, affinity), name, start_ns)
         self.processes.append(process)
-        self.clock.process(self._life(process, program, layout))
+        self.clock.process(self._life(process, program, layout, heap))
         return process
 
     def set_tickets(self, process: Process, tickets: int) -> None:
@@ -153,11 +156,13 @@ class Machine:
             return ProcessState.READY
         return ProcessState.RUNNING if self.dispatcher.is_running(process.pid) else ProcessState.BLOCKED
 
-    def _life(self, process: Process, program: Program, layout: Layout) -> Generator[simpy.Event, Any, None]:
+    def _life(
+        self, process: Process, program: Program, layout: Layout, heap: HeapConfig
+    ) -> Generator[simpy.Event, Any, None]:
         if process.arrived_ns > 0:
             yield self.clock.timeout(process.arrived_ns)
         try:
-            process.memory = ProcessMemory(self.memory, layout, process.name)
+            process.memory = ProcessMemory(self.memory, layout, process.name, heap=heap, log=process.heap_log)
         except OutOfMemory as error:
             self._end(process, KILLED, "refused", str(error))
             return
@@ -216,8 +221,10 @@ class Machine:
                 cpu_ns = int(received[process.pid])
                 level = memory.level_bytes(cpu_ns)
                 peak = memory.take_peak_bytes(cpu_ns)
-                space = memory.space
+                space, heap = memory.space, memory.heap_figures(cpu_ns)
                 record.memory.append(
-                    MemorySample(now, process.pid, space.virtual_bytes, level, peak, space.resident_bytes)
+                    MemorySample(
+                        now, process.pid, space.virtual_bytes, level, peak, space.resident_bytes, *heap[1:]
+                    )
                 )
         self._progress(now)

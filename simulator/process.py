@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 if TYPE_CHECKING:
+    from simulator.memory.heap_log import HeapLog
     from simulator.process_memory import ProcessMemory
     from simulator.syscalls import SystemCalls
 
@@ -59,6 +60,7 @@ class Process:
         name: the job's name.
         arrived_ns: when it was, or is to be, started.
         memory: its address space and heap; None before the start, after the end, and if refused.
+        heap_log: the record of its heap; whoever wants one puts it there before the start.
         peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
             its memory after the end.
         ended: how it ended, None while it lives.
@@ -71,6 +73,7 @@ class Process:
     peak_heap_bytes: int = 0
     peak_resident_bytes: int = 0
     address_space_bytes: int = 0
+    heap_log: HeapLog | None = None
     mallocs: int = 0
     frees: int = 0
     ended: ExitRecord | None = None

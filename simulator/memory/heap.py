@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.memory.address_space import AddressSpace
+    from simulator.memory.heap_log import HeapLog
     from simulator.memory.heap_runner import Engine
 
     Int64s = NDArray[np.int64]
@@ -52,10 +53,12 @@ class Heap:
         space: where the heap gets its memory; it begins at the program break.
         config: how it is run.
         engine: whether events are carried out interpreted or as machine code; "auto" begins interpreted.
+        log: keeps each block's place and life.
         copy: called as `copy(from_address, to_address, size)` when realloc moves a block, while it has both.
 
     Attributes:
         config: how it is run.
+        log: what records it, None if nothing does.
         reallocs: successful calls of realloc that neither malloc nor free would have done.
     """
 
@@ -65,11 +68,13 @@ class Heap:
         config: HeapConfig = FIRST_FIT,
         *,
         engine: Engine = "auto",
+        log: HeapLog | None = None,
         copy: Copy | None = None,
     ) -> None:
         self.config = config
         self._space = space
         self._copy = copy
+        self.log = log
         start = space.grow_heap(0)
         begin = start
         if config.aligned:
@@ -93,10 +98,24 @@ class Heap:
         return HeapFigures(heap[layout.LIVE], self.held_bytes, heap[layout.FREE_BYTES], largest)
 
     @property
+    def on_record(self) -> bool:
+        """Whether what is done to the heap is still being recorded."""
+        return self.log is not None and self.log.is_open
+
+    @property
+    def begin(self) -> int:
+        """Address where the first block's header may lie."""
+        return self._state.heap[layout.BEGIN]
+
+    @property
+    def extent_bytes(self) -> int:
+        """Bytes from there to the program break."""
+        return self._state.heap[layout.BREAK] - self._state.heap[layout.BEGIN]
+
+    @property
     def held_bytes(self) -> int:
         """The heap's extent, from its start to the program break, and its mappings."""
-        heap = self._state.heap
-        return heap[layout.BREAK] - heap[layout.BEGIN] + heap[layout.MAPPED_BYTES]
+        return self.extent_bytes + self._state.heap[layout.MAPPED_BYTES]
 
     @property
     def peak_held_bytes(self) -> int:
@@ -197,7 +216,11 @@ class Heap:
         size = as_size_t("realloc", size)
         self._prepare()
         old_size = state.cells[chunk + layout.ASKED]
-        if not resizing.resize_in_place(state.cells, state.heap, chunk, size):
+        if resizing.resize_in_place(state.cells, state.heap, chunk, size):
+            if self.log is not None:
+                self.log.note_free(self, address)
+                self.log.note_malloc(self, address, size)
+        else:
             moved = self._allocate("realloc", size, 0)
             if self._copy is not None:
                 self._copy(address, moved, min(old_size, size))
@@ -225,6 +248,8 @@ class Heap:
         events.release(state.cells, state.heap, state.index, chunk)
         self._supply.serve(0)
         self._supply.settle()
+        if self.log is not None:
+            self.log.note_free(self, address)
 
     def block_bytes(self, address: int) -> int:
         """Return the bytes, header included, that the block at an address takes; 0 if none begins there."""
@@ -242,17 +267,17 @@ class Heap:
         Raises:
             NameTakenError: an event allocates under the number of a block that is alive.
         """
-        out = np.zeros((6, len(sizes)), np.int64)
-        before = self.figures[:4]
+        out = np.zeros((7, len(sizes)), np.int64)
+        before = (*self.figures, self.extent_bytes)
         huge = np.flatnonzero(sizes > MAX_SIZE)
         count = int(huge[0]) if len(huge) else len(sizes)
         self._signature = None
         done, error = self._runner.run(names[:count], sizes[:count], addresses, out)
         if error is None and done < len(sizes):
             error = too_large("malloc", int(sizes[done]))
-        out[:4, done:] = np.array(out[:4, done - 1] if done else before)[:, None]
+        out[:5, done:] = np.array(out[:5, done - 1] if done else before)[:, None]
         out.flags.writeable = False
-        return Outcome(done, out[0], out[1], out[2], out[3], out[4], out[5], error)
+        return Outcome(done, out[0], out[1], out[2], out[3], out[4], out[5], out[6], error)
 
     def count_replay(self, mallocs: int, frees: int, peak_live_bytes: int) -> None:
         """Counts calls known to bring the heap back to the state it is in, without making them."""
@@ -289,7 +314,10 @@ class Heap:
         while not (chunk := events.allocate(state.cells, state.heap, state.index, size, alignment)):
             self._supply.serve(chunk_bytes(state.heap, size))
         self._supply.settle()
-        return state.cells[chunk + layout.PAYLOAD]
+        address = state.cells[chunk + layout.PAYLOAD]
+        if self.log is not None:
+            self.log.note_malloc(self, address, size)
+        return address
 
     def _prepare(self) -> None:
         """Get ready for a change."""

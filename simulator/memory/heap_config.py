@@ -207,10 +207,16 @@ def preset(name: str) -> HeapConfig:
 def changed(base: HeapConfig, options: Mapping[str, object]) -> HeapConfig:
     """Return the settings with some of them changed.
 
-    A minimum that the new header or alignment rules out follows them, unless it is given; a fixed mmap or
-    trim threshold ends adapting, as with glibc.
+    What the changes leave without a meaning follows them, unless it is given: a minimum too small for the
+    header and the alignment, the list's order where there are lists by size, a buddy heap's top. A fixed mmap
+    or trim threshold ends adapting, as with glibc.
     """
     config: dict[str, object] = dict(options)
+    if config.get("placement") in WITHOUT_ORDER:
+        config.setdefault("order", "address")
+    if config.get("placement") == "buddy":
+        for option, nothing in (("top_apart", False), ("trim_threshold_bytes", None), ("top_pad_bytes", 0)):
+            config.setdefault(option, nothing)
     header = config.get("header_bytes", base.header_bytes)
     alignment = config.get("alignment_bytes", base.alignment_bytes)
     if isinstance(header, int) and isinstance(alignment, int) and 0 < alignment <= MAX_ALIGNMENT:

@@ -46,6 +46,7 @@ class Outcome(NamedTuple):
     Attributes:
         done: events carried out.
         live, held, free, largest: int64[events], the `HeapFigures` after each event.
+        extent: int64[events], bytes from the heap's beginning to the program break after each event.
         place, chunk: int64[events], address and bytes, header included, of the block of each event.
         error: why the event `done` failed, None if all were carried out.
     """
@@ -55,6 +56,7 @@ class Outcome(NamedTuple):
     held: Int64s
     free: Int64s
     largest: Int64s
+    extent: Int64s
     place: Int64s
     chunk: Int64s
     error: OutOfMemory | InvalidFree | None

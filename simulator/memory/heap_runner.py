@@ -50,7 +50,7 @@ class EventRunner:
             names: int64[events], the number of each event's block.
             sizes: int64[events], > 0 allocates, < 0 frees.
             addresses: int64[numbers], where each block lies, 0 if it is not alive.
-            out: int64[6, events], filled (`simulator.memory.heap_outcome.Outcome`).
+            out: int64[7, events], filled (`simulator.memory.heap_outcome.Outcome`).
 
         Raises:
             NameTakenError: an event allocates under the number of a block that is alive.

@@ -129,6 +129,8 @@ def run_burst(heap: Heap, burst: Burst, blocks: dict[int, int]) -> Trajectory:
     except NameTakenError as error:
         name = burst.event_block[error.event]
         raise InvariantError(f"{_describe(burst, error.event)}: block {name} is alive already") from error
+    if heap.log is not None:
+        heap.log.note_burst(heap, burst, outcome)
     for at in np.flatnonzero(addresses != before).tolist():
         if addresses[at]:
             blocks[int(names[at])] = int(addresses[at])
@@ -176,7 +178,8 @@ class TrajectoryCache:
     blocks alive. If a run of the same `Burst` object started from the same state and led back to it, as
     inferences do once the heap has grown to its size, this run does the same again: the recorded
     trajectory is returned and only the heap's counters move. The last such run of each burst is kept. Runs
-    that failed are not, since there may be room for the next one.
+    that failed are not, since there may be room for the next one; nor are those of a heap on record, which is
+    to show every run.
     """
 
     def __init__(self) -> None:
@@ -191,7 +194,8 @@ class TrajectoryCache:
             return last.trajectory
         mallocs, frees = heap.mallocs, heap.frees
         trajectory = run_burst(heap, burst, blocks)
-        if trajectory.failure is None and heap.signature() == before and blocks == blocks_before:
+        may_keep = trajectory.failure is None and not heap.on_record
+        if may_keep and heap.signature() == before and blocks == blocks_before:
             self._runs[burst] = _Run(
                 before, blocks_before, trajectory, heap.mallocs - mallocs, heap.frees - frees
             )

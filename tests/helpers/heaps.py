@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from simulator.memory.address_space import AddressSpace
 from simulator.memory.errors import OutOfMemory
 from simulator.memory.heap_config import COALESCINGS, FIRST_FIT, GLIBC, ORDERS, PRESETS, HeapConfig
 
@@ -28,8 +27,8 @@ OTHERS = [
 CONFIGS = [*LISTS, *OTHERS]
 
 
-class Region(AddressSpace):
-    """A heap from `base` on, with so much room, and so much for mappings far above it."""
+class Region:
+    """What a heap needs of a space: from `base` on so much room, and so much for mappings far above it."""
 
     MAPPINGS = 1 << 40
 
@@ -38,20 +37,6 @@ class Region(AddressSpace):
         self.grown = 0
         self.mapped: dict[int, int] = {}
         self.can_map = mappings > 0
-
-    @property
-    def virtual_bytes(self):
-        """Up to the end of the room."""
-        return self.base + self.room
-
-    @property
-    def resident_bytes(self):
-        """What the heap has."""
-        return self.grown
-
-    def translate(self, address, access):
-        """Nobody asks."""
-        raise NotImplementedError
 
     def grow_heap(self, size):
         """Within the room."""
@@ -80,10 +65,6 @@ class Region(AddressSpace):
     def unmap_region(self, address):
         """Once."""
         del self.mapped[address]
-
-    def release(self):
-        """Nobody asks."""
-        raise NotImplementedError
 
 
 def described(config: HeapConfig) -> str:

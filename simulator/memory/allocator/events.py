@@ -237,6 +237,7 @@ def run_events(  # noqa: PLR0913, PLR0917 - machine code is handed arrays, not o
     held: Cells,
     free: Cells,
     largest: Cells,
+    extents: Cells,
     places: Cells,
     chunks: Cells,
     first: int,
@@ -254,6 +255,7 @@ def run_events(  # noqa: PLR0913, PLR0917 - machine code is handed arrays, not o
         held: likewise, the bytes that the heap holds.
         free: likewise, the bytes in free chunks.
         largest: likewise, the bytes in the largest of them.
+        extents: likewise, the bytes from the heap's beginning to the break.
         places: filled with the address of each event's block.
         chunks: likewise, the bytes that it takes, header included.
         first: the event to begin with.
@@ -287,7 +289,9 @@ def run_events(  # noqa: PLR0913, PLR0917 - machine code is handed arrays, not o
             release(cells, heap, index, chunk)
             addresses[name] = 0
         live[event] = heap[LIVE]
-        held[event] = heap[BREAK] - heap[BEGIN] + heap[MAPPED_BYTES]
+        extent = heap[BREAK] - heap[BEGIN]
+        extents[event] = extent
+        held[event] = extent + heap[MAPPED_BYTES]
         free[event] = heap[FREE_BYTES]
         largest[event] = largest_free(cells, heap)
         if heap[WANTS] == UNMAP:

@@ -205,7 +205,7 @@ def test_machine_code_does_the_same(config):
     assert one.done == other.done
     assert one.done > 300
     assert str(one.error) == str(other.error)
-    assert all(np.array_equal(*pair) for pair in zip(one[1:7], other[1:7], strict=True))
+    assert all(np.array_equal(*pair) for pair in zip(one[1:8], other[1:8], strict=True))
     assert ends[0] == ends[1]
 
 
