@@ -56,6 +56,9 @@ class Heap:
         log: keeps each block's place and life.
         copy: called as `copy(from_address, to_address, size)` when realloc moves a block, while it has both.
 
+    Raises:
+        OutOfMemory: the space does not give what the heap is to have from the start.
+
     Attributes:
         config: how it is run.
         log: what records it, None if nothing does.
@@ -87,6 +90,8 @@ class Heap:
             self._state.heap[layout.MMAP_THRESHOLD] = layout.NEVER_BYTES
         self._supply = HeapSupply(space, self._state)
         self._runner = EventRunner(self._state, self._supply, engine)
+        if config.initial_bytes:
+            self._supply.provide(config.initial_bytes)
         self._signature: Hashable = None
         self.reallocs = 0
 
@@ -216,17 +221,21 @@ class Heap:
         size = as_size_t("realloc", size)
         self._prepare()
         old_size = state.cells[chunk + layout.ASKED]
-        if resizing.resize_in_place(state.cells, state.heap, chunk, size):
+        stays = self.config.realloc_in_place
+        if stays and resizing.resize_in_place(state.cells, state.heap, chunk, size):
             if self.log is not None:
                 self.log.note_free(self, address)
                 self.log.note_malloc(self, address, size)
         else:
+            peak = state.heap[layout.PEAK]
             moved = self._allocate("realloc", size, 0)
             if self._copy is not None:
                 self._copy(address, moved, min(old_size, size))
             self.free(address)
             state.heap[layout.MALLOCS] -= 1
             state.heap[layout.FREES] -= 1
+            # While it moves the block is there twice, but the program has asked for it once.
+            state.heap[layout.PEAK] = max(peak, state.heap[layout.LIVE])
             address = moved
         self.reallocs += 1
         self._supply.settle()

@@ -74,13 +74,18 @@ class HeapConfig:
         min_block_bytes: the smallest chunk of an allocated block, header included.
         min_remainder_bytes: less than this is not split off.
         top_apart: the free chunk at the top of the heap is used last, and a smallest block of it kept.
+        initial_bytes: the heap has so much from the start, as one free chunk.
         growth_bytes: the heap grows by multiples of this, where there is room.
+        least_growth_bytes: it grows by this at least.
+        top_counts: the free chunk at the top counts as a part of what is needed; otherwise the heap grows by
+            the whole chunk, as the simplest allocators do.
         top_pad_bytes: it grows, and keeps when it is trimmed, so much more than is needed.
         trim_threshold_bytes: the break moves down when a free leaves so much at the top; None: never.
         mmap_threshold_bytes: from this size on, what no free chunk holds gets a mapping of its own; None:
             never.
         adaptive: freeing a mapping raises the mmap threshold to its size and the trim threshold to twice
             that, up to 32 MiB (glibc).
+        realloc_in_place: a block that is resized stays where it is, if it can.
     """
 
     placement: str = "first"
@@ -92,11 +97,15 @@ class HeapConfig:
     min_block_bytes: int = 32
     min_remainder_bytes: int = 16
     top_apart: bool = False
+    initial_bytes: int = 0
     growth_bytes: int = 128 * 1024
+    least_growth_bytes: int = 0
+    top_counts: bool = True
     top_pad_bytes: int = 0
     trim_threshold_bytes: int | None = None
     mmap_threshold_bytes: int | None = None
     adaptive: bool = False
+    realloc_in_place: bool = True
 
     def __post_init__(self) -> None:
         for option, value, known in (
@@ -129,6 +138,9 @@ class HeapConfig:
         if self.aligned and self.min_block_bytes % alignment:
             message = f"{self.min_block_bytes} is no multiple of the alignment, {alignment}"
             raise HeapConfigError("min_block", message)
+        if self.aligned and self.initial_bytes % alignment:
+            message = f"{self.initial_bytes} is no multiple of the alignment, {alignment}"
+            raise HeapConfigError("initial", message)
         if self.min_block_bytes < self.header_bytes + 1:
             message = f"{self.min_block_bytes} leaves no byte behind a header of {self.header_bytes}"
             raise HeapConfigError("min_block", message)
@@ -141,6 +153,8 @@ class HeapConfig:
         if self.growth_bytes % self.min_block_bytes:
             message = f"{format_bytes(self.growth_bytes)} is no multiple of the smallest block"
             raise HeapConfigError("growth", message)
+        if self.initial_bytes % self.min_block_bytes:
+            raise HeapConfigError("initial", f"{self.initial_bytes} is no multiple of the smallest block")
         for option in ("trim_threshold_bytes", "top_pad_bytes"):
             if getattr(self, option):
                 raise HeapConfigError(_option(option), "a buddy heap has no top that it keeps or trims")
@@ -181,6 +195,23 @@ cannot move makes it carry on in a mapping; there are at most 65,536 mappings, a
 copying (mremap).
 """
 
+TEXTBOOK = HeapConfig(
+    header_bytes=8,
+    alignment_bytes=8,
+    min_block_bytes=16,
+    min_remainder_bytes=16,
+    initial_bytes=4096,
+    growth_bytes=8,
+    least_growth_bytes=4096,
+    top_counts=False,
+    realloc_in_place=False,
+)
+"""The allocator that textbooks begin with: an implicit list, first fit, boundary tags of 4 + 4 bytes.
+
+Bryant and O'Hallaron, "Computer Systems: A Programmer's Perspective", section 9.9.12, on a 32-bit machine:
+the heap begins with 4 KiB and grows by a whole chunk, 4 KiB at least; realloc always moves the block.
+"""
+
 PRESETS: Mapping[str, HeapConfig] = {
     "first-fit": FIRST_FIT,
     "next-fit": HeapConfig(placement="next"),
@@ -188,6 +219,7 @@ PRESETS: Mapping[str, HeapConfig] = {
     "worst-fit": HeapConfig(placement="worst"),
     "segregated": HeapConfig(placement="segregated"),
     "buddy": HeapConfig(placement="buddy"),
+    "textbook": TEXTBOOK,
     "glibc": GLIBC,
 }
 """Heaps by name."""

@@ -70,6 +70,8 @@ class HeapState:
             layout.TOP_PAD: config.top_pad_bytes,
             layout.GROWTH_UNIT: config.growth_bytes,
             layout.ADAPTS: config.adaptive,
+            layout.LEAST_GROWTH: config.least_growth_bytes,
+            layout.TOP_COUNTS: config.top_counts,
             layout.MMAP_THRESHOLD: _or_never(config.mmap_threshold_bytes),
             layout.TRIM_THRESHOLD: _or_never(config.trim_threshold_bytes),
             layout.BEGIN: begin,

@@ -52,6 +52,15 @@ class HeapSupply:
             except OutOfMemory:
                 heap[layout.GIFT] = layout.REFUSED
 
+    def provide(self, size: int) -> None:
+        """Let the heap have so much more, which is free.
+
+        Raises:
+            OutOfMemory: the system does not give it.
+        """
+        self._raise_break(size)
+        extend(self._state.cells, self._state.heap, size)
+
     def settle(self) -> None:
         """Move the space's break down to where the heap ends, if it can be moved down."""
         heap = self._state.heap

@@ -31,6 +31,7 @@ from simulator.memory.allocator.layout import (
     HEADER,
     HIGHEST,
     KIND,
+    LEAST_GROWTH,
     LIVE,
     MALLOCS,
     MAP,
@@ -54,6 +55,7 @@ from simulator.memory.allocator.layout import (
     START,
     TOP,
     TOP_APART,
+    TOP_COUNTS,
     TOP_PAD,
     TRIM_THRESHOLD,
     UNMAP,
@@ -177,10 +179,10 @@ def ask_for_more(cells: Cells, heap: Cells, needed: int) -> None:
         lacking = lacking_power(cells, heap, needed)
     else:
         lacking = needed + heap[TOP_APART] * heap[MIN_BLOCK]
-        if heap[COALESCING] != NEVER:
+        if heap[COALESCING] != NEVER and heap[TOP_COUNTS]:
             lacking -= free_at_top(cells, heap)
     heap[AT_LEAST] = lacking
-    heap[AMOUNT] = up_to(lacking + heap[TOP_PAD], heap[GROWTH_UNIT])
+    heap[AMOUNT] = up_to(max(lacking + heap[TOP_PAD], heap[LEAST_GROWTH]), heap[GROWTH_UNIT])
     if heap[BREAK] + heap[AMOUNT] <= heap[GRANTED]:
         extend(cells, heap, heap[AMOUNT])
     else:
