@@ -72,6 +72,16 @@ _RUN: Mapping[str, Columns] = {
         "heap_peak_bytes": "int",
         "resident_bytes": "int",
     },
+    "heap": {
+        "job": "str",
+        "pid": "int",
+        "kind": "str",
+        "address": "int",
+        "size_bytes": "int",
+        "asked_bytes": "int",
+        "from_cpu_s": "float",
+        "to_cpu_s": "float",
+    },
     "requests": _REQUESTS,
     "slices": {"cpu": "int", "pid": "int", "job": "str", "start_ns": "int", "end_ns": "int"},
     "events": {"time_s": "float", "pid": "int", "job": "str", "kind": "str", "detail": "str"},
@@ -91,7 +101,7 @@ _COMPARISON: Mapping[str, Columns] = {
 }
 TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPARISON}
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
-OPTIONAL = frozenset({"runqueue_latency"})
+OPTIONAL = frozenset({"runqueue_latency", "heap"})
 """Tables that results written before they came to be do not have; read as empty ones."""
 
 _DTYPES: Mapping[Kind, str] = {"int": "int64", "float": "float64", "str": "object", "bool": "boolean"}

@@ -24,17 +24,21 @@ OUTCOMES = ("finished", "dropped", "unfinished")
 
 
 def final_tables(machine: Machine, end_ns: int) -> dict[str, pa.Table]:
-    """Return the tables that are made at a run's end; the others are written on the way.
+    """Return the tables that are made at a run's end; that of heaps only if one was recorded.
+
+    The others are written on the way.
 
     Args:
         machine: after `run`.
         end_ns: the end of the run.
     """
+    recorded = any(process.heap_log is not None for process in machine.processes)
     return {
         "processes": processes_table(machine, end_ns),
         "cpus": cpus_table(machine, end_ns),
         "events": events_table(machine),
         "runqueue_latency": runqueue_latency_table(machine),
+        **({"heap": heap_table(machine)} if recorded else {}),
     }
 
 
@@ -141,6 +145,36 @@ def memory_table(samples: Sequence[MemorySample], jobs: Sequence[str]) -> pa.Tab
             "heap_bytes": pa.array([sample.heap_bytes for sample in samples], pa.int64()),
             "heap_peak_bytes": pa.array([sample.heap_peak_bytes for sample in samples], pa.int64()),
             "resident_bytes": pa.array([sample.resident_bytes for sample in samples], pa.int64()),
+            "heap_held_bytes": pa.array([sample.heap_held_bytes for sample in samples], pa.int64()),
+            "heap_free_bytes": pa.array([sample.heap_free_bytes for sample in samples], pa.int64()),
+            "largest_free_block_bytes": pa.array(
+                [sample.largest_free_block_bytes for sample in samples], pa.int64()
+            ),
+        }
+    )
+
+
+def heap_table(machine: Machine) -> pa.Table:
+    """One row a block, mapping or extent of a heap that was recorded, with its life in CPU time received.
+
+    What was alive at the end, or when recording ended, has NaN for its end.
+    """
+    rows = [
+        (process, piece)
+        for process in machine.processes
+        if process.heap_log is not None
+        for piece in process.heap_log.pieces
+    ]
+    return pa.table(
+        {
+            "job": pa.array([process.name for process, _ in rows], pa.string()),
+            "pid": pa.array([process.pid for process, _ in rows], pa.int64()),
+            "kind": pa.array([piece.kind for _, piece in rows], pa.string()),
+            "address": pa.array([piece.address for _, piece in rows], pa.int64()),
+            "size_bytes": pa.array([piece.size_bytes for _, piece in rows], pa.int64()),
+            "asked_bytes": pa.array([piece.asked_bytes for _, piece in rows], pa.int64()),
+            "from_cpu_s": _seconds([piece.from_ns for _, piece in rows]),
+            "to_cpu_s": _seconds([piece.to_ns for _, piece in rows]),
         }
     )
 

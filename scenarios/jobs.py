@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from scenarios.arrivals import Arrivals, ClosedLoop
+from scenarios.heaps import HeapSpec
 from scenarios.problems import Finding, findings_error
-from scenarios.units import Duration, PositiveDuration, PositiveSize
+from scenarios.units import Duration, PositiveDuration, PositiveSize, format_size
 from simulator.currencies import BASE
 from simulator.plugins import PluginError, find, installed
 from workloads.base import GROUP
@@ -36,6 +37,13 @@ class JobMemory(_Part):
         default=2**20, alias="code", description="Size of the program's code and constants."
     )
     stack_bytes: PositiveSize = Field(default=8 * 2**20, alias="stack", description="Room of the stack.")
+    heap: HeapSpec | None = Field(
+        default=None, description="The allocator behind malloc and free; left out: the machine's."
+    )
+    record: Literal["heap"] | None = Field(
+        default=None,
+        description="heap: keep the place and life of the heap's first blocks, for a picture.",
+    )
 
 
 class CommonJob(_Part):
@@ -126,13 +134,47 @@ class InteractiveJob(CommonJob):
     sleep_ns: PositiveDuration = Field(alias="sleep", description="Sleep between two rounds.")
 
 
+class HeapChurnJob(CommonJob):
+    """A program that allocates and frees blocks of random sizes, larger ones as time goes on, and exits."""
+
+    workload: Literal["heap-churn"] = Field(description="What the job runs.")
+    blocks: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = Field(
+        default=200, description="Blocks alive at a time."
+    )
+    smallest_bytes: PositiveSize = Field(
+        default=16, alias="smallest", description="The smallest block in the beginning."
+    )
+    largest_bytes: PositiveSize = Field(
+        default=4096, alias="largest", description="The largest block in the beginning."
+    )
+    growth: Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)] = Field(
+        default=1.0, description="How many times as large blocks are at the end."
+    )
+    events: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] = Field(
+        default=10_000, description="Mallocs and frees in all."
+    )
+    event_ns: PositiveDuration = Field(
+        default=10_000, alias="event", description="CPU time for each of them."
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = Field(
+        default=0, description="Of the sizes and lives; jobs with the same seed do the same."
+    )
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.largest_bytes < self.smallest_bytes:
+            message = f"smaller than the smallest, {format_size(self.smallest_bytes)}"
+            raise findings_error([Finding(("largest",), message)])
+        return self
+
+
 class PluginJob(CommonJob):
     """A workload from outside: an installed plug-in's name, or module:callable."""
 
     workload: str = Field(
         pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$",
         description="What the job runs: module:callable, or the name under which a plug-in is installed.",
-        json_schema_extra={"not": {"enum": ["vision", "cpu-bound", "interactive"]}},
+        json_schema_extra={"not": {"enum": ["vision", "cpu-bound", "interactive", "heap-churn"]}},
     )
     options: Mapping[str, Any] = Field(
         default_factory=dict, description="Handed to the workload as it stands here, without checks."
@@ -166,6 +208,7 @@ BUILT_IN: dict[str, type[CommonJob]] = {
     "vision": VisionJob,
     "cpu-bound": CpuBoundJob,
     "interactive": InteractiveJob,
+    "heap-churn": HeapChurnJob,
 }
 """The workloads whose options the schema knows."""
 PLUGIN = "plug-in"
@@ -188,6 +231,7 @@ Job = Annotated[
     Annotated[VisionJob, Tag("vision")]
     | Annotated[CpuBoundJob, Tag("cpu-bound")]
     | Annotated[InteractiveJob, Tag("interactive")]
+    | Annotated[HeapChurnJob, Tag("heap-churn")]
     | Annotated[PluginJob, Tag(PLUGIN)],
     Discriminator(_kind),
 ]

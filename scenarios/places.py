@@ -7,6 +7,7 @@ from pydantic.fields import FieldInfo
 
 from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
 from scenarios.economy import Change, Funding
+from scenarios.heaps import Heap
 from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
 from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Machine, MachineMemory, Scenario, Scheduler
@@ -17,6 +18,7 @@ _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     (): Scenario,
     ("machine",): Machine,
     ("machine", "memory"): MachineMemory,
+    ("machine", "memory", "heap"): Heap,
     ("scheduler",): Scheduler,
 }
 
@@ -44,6 +46,8 @@ def _inside_job(rest: list[str | int], job: object) -> type[BaseModel] | None:
             return model
         case ["memory"]:
             return JobMemory
+        case ["memory", "heap"]:
+            return Heap
         case ["arrivals", str(kind)]:
             return _ARRIVALS.get(kind)
     return None

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.economy import currencies_of
 from scenarios.frames import final_tables
-from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
+from scenarios.jobs import CommonJob, CpuBoundJob, HeapChurnJob, InteractiveJob, PluginJob, VisionJob
 from scenarios.result import Output
 from scenarios.spool import Requester, Spool, StreamedRecordings
 from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
+from simulator.memory.heap_log import HeapLog
 from simulator.schedulers.registry import make_scheduler
 from simulator.sources import Source
 from simulator.tickets import Economy
@@ -37,6 +38,12 @@ if TYPE_CHECKING:
 
 GANTT_SLICES = 400
 """Slices kept for the picture of the first quanta when not all are asked for."""
+
+
+SHARED_KEYS = {*CommonJob.model_fields, "workload"}
+"""What is no option of the workload itself."""
+RECORDED_PIECES = 20_000
+"""Blocks of a heap that are recorded for a picture, and extents of the heap."""
 
 
 class Simulation:
@@ -109,7 +116,9 @@ class Simulation:
             source = self._source(name, arrivals, job.start_ns)
             self.sources[name] = source
             self.recordings.requesters[source.number] = Requester(name, getattr(job, "deadline_ns", None))
-        context = Context(name, self.sources.get(name), self.machine.streams.named(f"job {name}"))
+        heap = (job.memory.heap or self.scenario.machine.memory.heap).config
+        random = self.machine.streams.named(f"job {name}")
+        context = Context(name, self.sources.get(name), random, heap)
         workload = make_workload(job.workload, context, _options(job))
         self.workloads[name] = workload
         limit = job.memory.limit_bytes
@@ -129,7 +138,10 @@ class Simulation:
             affinity=job.cpu_mask,
             currency=job.currency,
             threads=threads,
+            heap=heap,
         )
+        if job.memory.record == "heap":
+            self.processes[name].heap_log = HeapLog(RECORDED_PIECES)
 
     def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> Source:
         kernel = self.machine.dispatcher
@@ -204,6 +216,8 @@ def _options(job: Job) -> dict[str, Any]:
         return {"work_ns": job.work_ns}
     if isinstance(job, InteractiveJob):
         return {"compute_ns": job.compute_ns, "sleep_ns": job.sleep_ns}
+    if isinstance(job, HeapChurnJob):
+        return {name: getattr(job, name) for name in HeapChurnJob.model_fields if name not in SHARED_KEYS}
     if isinstance(job, PluginJob):
         return dict(job.options)
     raise TypeError(f"a job of an unknown kind: {type(job).__name__}")

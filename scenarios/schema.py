@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import SchemaSerializer, core_schema
 
 from scenarios.economy import Change, CurrencyName, Funding, check_currencies
+from scenarios.heaps import Heap, HeapSpec
 from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, VisionJob
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
 from scenarios.thresholds import METRICS, ThresholdText
@@ -38,6 +39,11 @@ class MachineMemory(_Part):
         default="base-and-bounds",
         description="How a process's addresses become physical ones. base-and-bounds: each process has one "
         "contiguous piece of physical memory (OSTEP chapter 15).",
+    )
+    heap: HeapSpec = Field(
+        default_factory=Heap,
+        description="The allocator behind malloc and free, for jobs that have none of their own: a name, or "
+        "a mapping of what is different from the heap that it is like.",
     )
 
 

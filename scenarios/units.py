@@ -171,6 +171,9 @@ def _schema(dimension: Dimension, examples: list[str]) -> dict[str, Any]:
     }
 
 
+SIZE_SCHEMA = _schema(SIZE, ["4GiB", "512MiB", "1KiB", "100B", "1GB"])
+"""What a size is in the JSON Schema."""
+
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
@@ -183,7 +186,7 @@ Size = Annotated[
     int,
     BeforeValidator(parse_size),
     PlainSerializer(_as_in_file(SIZE)),
-    WithJsonSchema(_schema(SIZE, ["4GiB", "512MiB", "1KiB", "100B", "1GB"])),
+    WithJsonSchema(SIZE_SCHEMA),
 ]
 """A size in a scenario: text with a unit in the file, integer bytes in Python."""
 

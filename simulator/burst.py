@@ -63,6 +63,12 @@ class Burst:
         ends = self.op_end_ns[self.event_op]
         return np.where(self.event_after, ends, ends - self.op_cpu_ns[self.event_op])
 
+    @cached_property
+    def numbered_blocks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The names of the blocks, sorted, and for each event the index of its block's among them."""
+        names, numbers = np.unique(self.event_block, return_inverse=True)
+        return names.astype(np.int64), numbers.astype(np.int64)
+
     @property
     def cpu_ns(self) -> int:
         """CPU time of the whole burst in nanoseconds."""

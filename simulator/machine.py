@@ -13,6 +13,7 @@ from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
 from simulator.memory.errors import MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes
+from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory.physical import PhysicalMemory
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory, Repetition
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from simulator.dispatcher import Engine
     from simulator.hardware import Hardware
     from simulator.memory.address_space import Layout
+    from simulator.memory.heap_config import HeapConfig
     from simulator.process import Program
     from simulator.schedulers.base import Scheduler
     from simulator.sources import Source
@@ -93,7 +95,7 @@ class Machine:
         self._sampled_ns = 0
         self._progress: Callable[[int], None] = lambda _now: None
 
-    def spawn(
+    def spawn(  # noqa: PLR0913 - all that is particular to a process
         self,
         name: str,
         program: Program,
@@ -104,13 +106,14 @@ class Machine:
         affinity: int | None = None,
         currency: str = BASE,
         threads: int = 1,
+        heap: HeapConfig = FIRST_FIT,
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
         Its address space is allocated when it starts; if memory has no room for it then, it is refused,
-        which its exit record tells. Its tickets are tickets of `currency`. With several threads it executes
-        bursts as a team (`simulator.teams`); each of them has that many tickets, as each thread of a Linux
-        process has the weight of its nice value.
+        which its exit record tells. Its tickets are tickets of `currency`. Its heap is run as `heap` says.
+        With several threads it executes bursts as a team (`simulator.teams`); each of them has that many
+        tickets, as each thread of a Linux process has the weight of its nice value.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
@@ -122,7 +125,7 @@ class Machine:
         if threads > 1:
             self.processes += [Process(pid, name, start_ns, leader=process) for pid in pids[1:]]
             self.dispatcher.state.new_team(process.pid, threads)
-        self.clock.process(self._life(process, program, layout))
+        self.clock.process(self._life(process, program, layout, heap))
         return process
 
     def set_tickets(self, process: Process, tickets: int) -> None:
@@ -188,11 +191,13 @@ class Machine:
             return ProcessState.RUNNING
         return ProcessState.READY if self.dispatcher.is_ready(process.pid) else ProcessState.BLOCKED
 
-    def _life(self, process: Process, program: Program, layout: Layout) -> Generator[simpy.Event, Any, None]:
+    def _life(
+        self, process: Process, program: Program, layout: Layout, heap: HeapConfig
+    ) -> Generator[simpy.Event, Any, None]:
         if process.arrived_ns > 0:
             yield self.clock.timeout(process.arrived_ns)
         try:
-            process.memory = ProcessMemory(self.memory, layout, process.name)
+            process.memory = ProcessMemory(self.memory, layout, process.name, heap=heap, log=process.heap_log)
         except OutOfMemory as error:
             self._end(process, KILLED, "refused", str(error))
             return
@@ -250,9 +255,11 @@ class Machine:
                 cpu_ns = int(received[process.pid : process.pid + process.threads].sum())
                 level = memory.level_bytes(cpu_ns)
                 peak = memory.take_peak_bytes(cpu_ns)
-                space = memory.space
+                space, heap = memory.space, memory.heap_figures(cpu_ns)
                 samples.append(
-                    MemorySample(now, process.pid, space.virtual_bytes, level, peak, space.resident_bytes)
+                    MemorySample(
+                        now, process.pid, space.virtual_bytes, level, peak, space.resident_bytes, *heap[1:]
+                    )
                 )
         entitled = books.entitled_ns_by_now(self.dispatcher.state)
         self.recordings.add_window(now, received[:count], entitled[:count], samples)

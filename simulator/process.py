@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 if TYPE_CHECKING:
+    from simulator.memory.heap_log import HeapLog
     from simulator.process_memory import ProcessMemory
     from simulator.syscalls import SystemCalls
 
@@ -61,6 +62,7 @@ class Process:
         threads: how many execute its bursts; the pids of all but the first, which is itself, follow its own.
         leader: for one of those others, the process that it is a thread of.
         memory: its address space and heap; None before the start, after the end, and if refused.
+        heap_log: the record of its heap; whoever wants one puts it there before the start.
         peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
             its memory after the end.
         ended: how it ended, None while it lives.
@@ -75,6 +77,7 @@ class Process:
     peak_heap_bytes: int = 0
     peak_resident_bytes: int = 0
     address_space_bytes: int = 0
+    heap_log: HeapLog | None = None
     mallocs: int = 0
     frees: int = 0
     ended: ExitRecord | None = None

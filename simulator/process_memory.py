@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulator.memory.base_and_bounds import BaseAndBounds
 from simulator.memory.heap import Heap
+from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory.trajectory import TrajectoryCache
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from simulator.burst import Burst
     from simulator.memory.address_space import Layout
+    from simulator.memory.heap_config import HeapConfig
+    from simulator.memory.heap_log import HeapLog
+    from simulator.memory.heap_outcome import HeapFigures
     from simulator.memory.physical import PhysicalMemory
     from simulator.memory.trajectory import Run, Trajectory
 
@@ -47,14 +51,24 @@ class ProcessMemory:
         physical: where the address space gets its memory.
         layout: sizes of code, heap and stack.
         owner: named in messages and memory maps.
+        heap: how the heap is run.
+        log: keeps the places and lives of the heap's blocks.
 
     Raises:
         OutOfMemory: the address space does not fit.
     """
 
-    def __init__(self, physical: PhysicalMemory, layout: Layout, owner: str) -> None:
+    def __init__(
+        self,
+        physical: PhysicalMemory,
+        layout: Layout,
+        owner: str,
+        *,
+        heap: HeapConfig = FIRST_FIT,
+        log: HeapLog | None = None,
+    ) -> None:
         self.space = BaseAndBounds(physical, layout, owner)
-        self.heap = Heap(self.space)
+        self.heap = Heap(self.space, heap, log=log)
         self._blocks: dict[int, int] = {}
         self._trajectories = TrajectoryCache()
         self._trajectory: Trajectory | None = None
@@ -73,12 +87,32 @@ class ProcessMemory:
         self._note_level()
         return address
 
+    def calloc(self, count: int, size: int) -> int:
+        """Allocate an array on the heap and return the virtual address; raises OutOfMemory."""
+        address = self.heap.calloc(count, size)
+        self._note_level()
+        return address
+
+    def realloc(self, address: int, size: int) -> int:
+        """Resize a block and return its virtual address; raises OutOfMemory or InvalidFree."""
+        address = self.heap.realloc(address, size)
+        self._note_level()
+        return address
+
+    def aligned_alloc(self, alignment: int, size: int) -> int:
+        """Allocate at a multiple of the alignment and return the virtual address; raises OutOfMemory."""
+        address = self.heap.aligned_alloc(alignment, size)
+        self._note_level()
+        return address
+
     def free(self, address: int) -> None:
         """Free a block of the heap; raises InvalidFree."""
         self.heap.free(address)
 
     def begin(self, burst: Burst, received_ns: int) -> Trajectory:
         """Carry out a burst's memory events, given the CPU time that the process has received so far."""
+        if self.heap.log is not None:
+            self.heap.log.now_ns = received_ns
         trajectory = self._trajectories.run(self.heap, burst, self._blocks)
         self._enter(trajectory, received_ns)
         return trajectory
@@ -122,6 +156,13 @@ class ProcessMemory:
         if self._trajectory is None:
             return self.heap.live_bytes
         return self._trajectory.level_at(received_ns - self._began_ns)
+
+    def heap_figures(self, received_ns: int) -> HeapFigures:
+        """Return how the heap stands when the process has received that much CPU time."""
+        self._catch_up()
+        if self._trajectory is None:
+            return self.heap.figures
+        return self._trajectory.figures_at(received_ns - self._began_ns)
 
     def take_peak_bytes(self, received_ns: int) -> int:
         """Return the highest level since the last call, and start anew from the present one."""

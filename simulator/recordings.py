@@ -21,6 +21,9 @@ class MemorySample(NamedTuple):
         heap_bytes: bytes allocated and not freed.
         heap_peak_bytes: the most of those within the window.
         resident_bytes: physical memory held.
+        heap_held_bytes: what the heap has of the address space, used or not.
+        heap_free_bytes: of these, those in free chunks.
+        largest_free_block_bytes: in the largest free chunk.
     """
 
     at_ns: int
@@ -29,6 +32,9 @@ class MemorySample(NamedTuple):
     heap_bytes: int
     heap_peak_bytes: int
     resident_bytes: int
+    heap_held_bytes: int
+    heap_free_bytes: int
+    largest_free_block_bytes: int
 
 
 class KernelEvent(NamedTuple):

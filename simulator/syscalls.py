@@ -75,7 +75,33 @@ class SystemCalls:
         Raises:
             OutOfMemory: the heap has no room for them.
         """
-        return self._memory.malloc(size)
+        return self._heap.malloc(size)
+
+    def calloc(self, count: int, size: int) -> int:
+        """Return the address of `count` times `size` new bytes on the heap, all zero.
+
+        Raises:
+            OutOfMemory: the heap has no room for them, or the product overflows.
+        """
+        return self._heap.calloc(count, size)
+
+    def realloc(self, address: int, size: int) -> int:
+        """Return the address of a block of `size` bytes that holds what the block at `address` held.
+
+        Raises:
+            OutOfMemory: the heap has no room for it; the old block stays.
+            InvalidFree: no block begins there.
+        """
+        return self._heap.realloc(address, size)
+
+    def aligned_alloc(self, alignment: int, size: int) -> int:
+        """Return the address, a multiple of `alignment`, of `size` new bytes on the heap.
+
+        Raises:
+            OutOfMemory: the heap has no room for them.
+            ValueError: the alignment is no power of two.
+        """
+        return self._heap.aligned_alloc(alignment, size)
 
     def free(self, address: int) -> None:
         """Give a block back.
@@ -83,7 +109,7 @@ class SystemCalls:
         Raises:
             InvalidFree: no block begins there.
         """
-        self._memory.free(address)
+        self._heap.free(address)
 
     def sleep(self, duration_ns: int) -> simpy.Event:
         """Block for `duration_ns` nanoseconds."""
@@ -170,6 +196,14 @@ class SystemCalls:
     def exit(self, code: int = 0) -> NoReturn:
         """End the process."""
         raise ProcessExit(code)
+
+    @property
+    def _heap(self) -> ProcessMemory:
+        memory = self._memory
+        if memory.heap.log is not None:
+            received = self._machine.dispatcher.state.processes.cpu_ns
+            memory.heap.log.now_ns = int(received[self._process.pid])
+        return memory
 
     @property
     def _memory(self) -> ProcessMemory:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simulator.memory.heap_config import FIRST_FIT
 from simulator.plugins import PluginError, find, installed
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from simulator.memory.heap_config import HeapConfig
     from simulator.process import Program
     from simulator.sources import Source
 
@@ -25,11 +27,13 @@ class Context:
         job: the job's name.
         requests: where the job's requests come from; None for a job without arrivals.
         random: the job's own random stream.
+        heap: how the job's heap is run.
     """
 
     job: str
     requests: Source | None
     random: np.random.Generator
+    heap: HeapConfig = FIRST_FIT
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from reports.plots import style
 from reports.plots.comparison import comparison
 from reports.plots.cpu import cpu_share
 from reports.plots.gantt import gantt
+from reports.plots.heap import heap_map
 from reports.plots.latency import latency
 from reports.plots.memory import memory
 from reports.plots.waits import runqueue_latency
@@ -39,6 +40,8 @@ def draw_all(result: Result, directory: str | Path, *, svg: bool = False) -> lis
     directory.mkdir(parents=True, exist_ok=True)
     plots = _OF_RUN if result.manifest.kind == "run" else _OF_COMPARISON
     written = []
+    if len(result.table("heap")) if result.manifest.kind == "run" else False:
+        plots = {**plots, "heap": heap_map}
     for name, draw in plots.items():
         figure = draw(result)
         for kind in ("png", "svg") if svg else ("png",):

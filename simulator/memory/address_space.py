@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from simulator.errors import TimeshareError
 
@@ -78,6 +79,35 @@ class AddressSpace(ABC):
 
         Raises:
             OutOfMemory: the heap would meet the stack, or there is no memory behind it; nothing moved.
+        """
+
+    def shrink_heap(self, size: int) -> bool:  # noqa: ARG002 - a mechanism that can overrides it
+        """Moves the program break down by `size` bytes >= 0, if the mechanism can; says whether it did."""
+        return False
+
+    can_map: ClassVar[bool] = True
+    """Whether `map_region` can ever succeed."""
+
+    @abstractmethod
+    def map_region(self, size: int) -> int:
+        """Maps a region apart from the heap (an anonymous, private mmap).
+
+        Args:
+            size: bytes, > 0, a multiple of 4096.
+
+        Returns:
+            Its address, a multiple of 4096.
+
+        Raises:
+            OutOfMemory: there is no room for it, or the mechanism has no such regions; nothing changed.
+        """
+
+    @abstractmethod
+    def unmap_region(self, address: int) -> None:
+        """Takes back a region that `map_region` returned (munmap).
+
+        Raises:
+            InvariantError: no region begins there.
         """
 
     @abstractmethod

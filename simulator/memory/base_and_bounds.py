@@ -34,6 +34,8 @@ class BaseAndBounds(AddressSpace):
         bounds: the bounds register: size of the space in bytes; 0 once released.
     """
 
+    can_map = False
+
     def __init__(self, memory: PhysicalMemory, layout: Layout, owner: str) -> None:
         """Takes the whole space from physical memory.
 
@@ -45,7 +47,7 @@ class BaseAndBounds(AddressSpace):
         Raises:
             OutOfMemory: no hole is large enough.
         """
-        self._break = round_up(layout.code_bytes, HEAP_ALIGNMENT)
+        self._heap_start = self._break = round_up(layout.code_bytes, HEAP_ALIGNMENT)
         self.bounds = round_up(self._break + layout.heap_bytes + layout.stack_bytes, SPACE_UNIT)
         self._stack_limit = self.bounds - layout.stack_bytes
         self._memory = memory
@@ -95,6 +97,33 @@ class BaseAndBounds(AddressSpace):
         self._break += size
         return before
 
+    def shrink_heap(self, size: int) -> bool:
+        """Moves the program break down; the memory stays the process's.
+
+        Raises:
+            InvariantError: by less than nothing, or below where the heap began.
+        """
+        if not 0 <= size <= self._break - self._heap_start:
+            raise InvariantError(f"the heap shrinks by {size} bytes")
+        self._break -= size
+        return True
+
+    def map_region(self, size: int) -> int:
+        """There are no regions apart: one base and one bounds register make one contiguous piece.
+
+        Raises:
+            OutOfMemory: always.
+        """
+        raise OutOfMemory("base and bounds: a process has one piece of memory and no mappings", size, 0, 0)
+
+    def unmap_region(self, address: int) -> None:
+        """There are no regions to take back.
+
+        Raises:
+            InvariantError: always.
+        """
+        raise InvariantError(f"no region is mapped at {address:#x}")
+
     def release(self) -> None:
         """Gives the piece of physical memory back.
 
@@ -105,4 +134,4 @@ class BaseAndBounds(AddressSpace):
             raise InvariantError("an address space is released twice")
         self._memory.release(self.base)
         # No room is left either, so that a heap kept by mistake cannot grow.
-        self.bounds = self._stack_limit = self._break = 0
+        self.bounds = self._stack_limit = self._heap_start = self._break = 0

@@ -11,6 +11,7 @@ import numpy as np
 from simulator.errors import InvariantError
 from simulator.memory.errors import InvalidFree, OutOfMemory
 from simulator.memory.format import format_bytes
+from simulator.memory.heap_outcome import HeapFigures, NameTakenError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from simulator.burst import Burst
     from simulator.memory.heap import Heap
+    from simulator.memory.heap_outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +45,50 @@ class Failure:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Trajectory:
-    """The live bytes of the heap over a burst's CPU time.
+    """How the heap stands over a burst's CPU time.
 
     Attributes:
         offset_ns: int64[events], CPU time into the burst of each event, non-decreasing.
-        heap_bytes: int64[events], live bytes after each event; from a failure on, the level before it.
-        start_bytes: live bytes before the first event.
-        peak_bytes: highest level, the start included.
+        outcome: what each event did; from a failure on, as things were before it.
+        start: how the heap stood before the first event.
+        peak_bytes: the most live bytes, the start included.
         end_ns: CPU time of the whole burst.
         failure: where and why the burst cannot go on, None if all events happened.
     """
 
     offset_ns: NDArray[np.int64]
-    heap_bytes: NDArray[np.int64]
-    start_bytes: int
+    outcome: Outcome
+    start: HeapFigures
     peak_bytes: int
     end_ns: int
     failure: Failure | None
 
+    @property
+    def heap_bytes(self) -> NDArray[np.int64]:
+        """int64[events], live bytes after each event."""
+        return self.outcome.live
+
+    @property
+    def start_bytes(self) -> int:
+        """Live bytes before the first event."""
+        return self.start.live_bytes
+
     def level_at(self, offset_ns: int) -> int:
         """Live bytes at a CPU offset; events at exactly that offset have happened."""
-        return self._level_after(int(np.searchsorted(self.offset_ns, offset_ns, side="right")))
+        return self.figures_at(offset_ns).live_bytes
+
+    def figures_at(self, offset_ns: int) -> HeapFigures:
+        """How the heap stands at a CPU offset; events at exactly that offset have happened."""
+        events = int(np.searchsorted(self.offset_ns, offset_ns, side="right"))
+        if events == 0:
+            return self.start
+        outcome = self.outcome
+        return HeapFigures(
+            *(
+                int(column[events - 1])
+                for column in (outcome.live, outcome.held, outcome.free, outcome.largest)
+            )
+        )
 
     def peak_between(self, a_ns: int, b_ns: int) -> int:
         """Highest level in the closed interval [a_ns, b_ns].
@@ -96,36 +121,31 @@ def run_burst(heap: Heap, burst: Burst, blocks: dict[int, int]) -> Trajectory:
         InvariantError: the burst allocates a block under the name of a live one, which its contract rules
             out.
     """
-    start = heap.live_bytes
-    levels: list[int] = []
-    failure = None
+    start, (names, numbers) = heap.figures, burst.numbered_blocks
+    before = np.array([blocks.get(name, 0) for name in names.tolist()], np.int64)
+    addresses = before.copy()
     try:
-        for name, size in zip(burst.event_block.tolist(), burst.event_bytes.tolist(), strict=True):
-            if size > 0:
-                if name in blocks:
-                    raise InvariantError(f"{_describe(burst, len(levels))}: block {name} is alive already")
-                blocks[name] = heap.malloc(size)
-            else:
-                _free(heap, blocks, name)
-            levels.append(heap.live_bytes)
-    except (OutOfMemory, InvalidFree) as error:
-        failure = _failure(burst, len(levels), error)
-        levels += [heap.live_bytes] * (len(burst.event_bytes) - len(levels))
-    heap_bytes = np.array(levels, dtype=np.int64)
-    heap_bytes.flags.writeable = False
-    peak = max(start, max(levels, default=start))
-    return Trajectory(burst.event_offset_ns, heap_bytes, start, peak, burst.cpu_ns, failure)
-
-
-def _free(heap: Heap, blocks: dict[int, int], name: int) -> None:
-    if name not in blocks:
-        raise InvalidFree(f"invalid free: no block {name} is alive", 0)
-    heap.free(blocks[name])
-    del blocks[name]
+        outcome = heap.run(numbers, burst.event_bytes, addresses)
+    except NameTakenError as error:
+        name = burst.event_block[error.event]
+        raise InvariantError(f"{_describe(burst, error.event)}: block {name} is alive already") from error
+    if heap.log is not None:
+        heap.log.note_burst(heap, burst, outcome)
+    for at in np.flatnonzero(addresses != before).tolist():
+        if addresses[at]:
+            blocks[int(names[at])] = int(addresses[at])
+        else:
+            del blocks[int(names[at])]
+    failure = None if outcome.error is None else _failure(burst, outcome.done, outcome.error)
+    peak = max(start.live_bytes, int(outcome.live.max(initial=0)))
+    return Trajectory(burst.event_offset_ns, outcome, start, peak, burst.cpu_ns, failure)
 
 
 def _failure(burst: Burst, event: int, error: OutOfMemory | InvalidFree) -> Failure:
-    reason = f"{_describe(burst, event)}: {error}"
+    why = str(error)
+    if isinstance(error, InvalidFree) and error.address == 0:
+        why = f"invalid free: no block {burst.event_block[event]} is alive"
+    reason = f"{_describe(burst, event)}: {why}"
     seen: OutOfMemory | InvalidFree
     if isinstance(error, OutOfMemory):
         seen = OutOfMemory(reason, error.needed, error.free, error.largest)
@@ -165,7 +185,8 @@ class TrajectoryCache:
     blocks alive. If a run of the same `Burst` object started from the same state and led back to it, as
     inferences do once the heap has grown to its size, this run does the same again: the recorded
     trajectory is returned and only the heap's counters move. The last such run of each burst is kept. Runs
-    that failed are not, since there may be room for the next one.
+    that failed are not, since there may be room for the next one; nor are those of a heap on record, which is
+    to show every run.
     """
 
     def __init__(self) -> None:
@@ -185,7 +206,8 @@ class TrajectoryCache:
         before, blocks_before = heap.signature(), dict(blocks)
         mallocs, frees = heap.mallocs, heap.frees
         trajectory = run_burst(heap, burst, blocks)
-        if trajectory.failure is None and heap.signature() == before and blocks == blocks_before:
+        may_keep = trajectory.failure is None and not heap.on_record
+        if may_keep and heap.signature() == before and blocks == blocks_before:
             self._runs[burst] = Run(
                 before, blocks_before, trajectory, heap.mallocs - mallocs, heap.frees - frees
             )

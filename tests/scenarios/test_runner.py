@@ -135,4 +135,5 @@ def test_every_library_scenario_runs_under_every_scheduler(name):
         scenario = load_scenario(name, ["duration=10s"])
     for policy in ("lottery", "stride", "round-robin", "fifo"):
         tables = Simulation(scenario, policy=policy).run().tables
-        assert tables["processes"].num_rows == len(scenario.jobs)
+        threads = sum(getattr(job, "threads", 1) for job in scenario.jobs.values())
+        assert tables["processes"].num_rows == threads

@@ -50,7 +50,22 @@ _arrivals = st.one_of(
     st.fixed_dictionaries({"camera": _camera}),
     st.fixed_dictionaries({"poisson": _poisson}),
 )
-_memory = st.fixed_dictionaries({}, optional={"limit": _size, "code": _size, "stack": _size})
+_heap = st.one_of(
+    st.sampled_from(["first-fit", "glibc", "buddy"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "placement": st.sampled_from(["first", "best"]),
+            "order": st.sampled_from(["lifo", "size"]),
+            "coalescing": st.sampled_from(["deferred", "never"]),
+            "alignment": st.sampled_from([16, 64]),
+            "trim_threshold": st.one_of(st.just("never"), _size),
+        },
+    ),
+)
+_memory = st.fixed_dictionaries(
+    {}, optional={"limit": _size, "code": _size, "stack": _size, "heap": _heap, "record": st.just("heap")}
+)
 _common: dict[str, st.SearchStrategy[Any]] = {"tickets": _tickets, "memory": _memory}
 _jobs = st.one_of(
     st.fixed_dictionaries(

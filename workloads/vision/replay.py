@@ -13,8 +13,9 @@ from simulator.burst import Burst
 from simulator.memory.address_space import Layout
 from simulator.memory.base_and_bounds import BaseAndBounds
 from simulator.memory.heap import Heap
+from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory.physical import PhysicalMemory
-from simulator.memory.trajectory import TrajectoryCache
+from simulator.memory.trajectory import run_burst
 from simulator.plugins import PluginError
 from workloads.base import Context, Workload
 from workloads.vision.profile import (
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     import simpy
 
+    from simulator.memory.heap_config import HeapConfig
     from simulator.syscalls import SystemCalls
 
 ELEMENT_BYTES = {
@@ -45,6 +47,8 @@ ELEMENT_BYTES = {
     "uint8": 1,
 }
 UNLIMITED_BYTES = 1 << 50
+TRIALS = 12
+"""Requests that are tried, at most, to find how large a heap grows."""
 
 
 def vision(
@@ -78,7 +82,7 @@ def vision(
         load_weights(recorded, system.malloc)
         yield from system.serve(source, burst, requests)
 
-    return Workload(program, heap_need_bytes(profile), recorded=True)
+    return Workload(program, heap_need_bytes(profile, context.heap), recorded=True)
 
 
 def profile_of(model: str, record: Callable[[str], Profile] | None = None) -> str:
@@ -116,14 +120,22 @@ def input_bytes(profile: Profile) -> int:
 
 
 @lru_cache(maxsize=64)
-def heap_need_bytes(profile: str) -> int:
-    """Return how large a heap grows that serves requests with this profile, found by trying it."""
+def heap_need_bytes(profile: str, config: HeapConfig = FIRST_FIT) -> int:
+    """Return how large a heap grows that serves requests with this profile, found by trying it.
+
+    First fit has seen everything after one request; others find their lasting places in the course of a few.
+    """
     recorded, burst = _recorded(profile)
     layout = Layout(code_bytes=0, heap_bytes=UNLIMITED_BYTES // 2, stack_bytes=0)
-    heap = Heap(BaseAndBounds(PhysicalMemory(UNLIMITED_BYTES), layout, "trial"))
+    heap = Heap(BaseAndBounds(PhysicalMemory(UNLIMITED_BYTES), layout, "trial"), config)
     load_weights(recorded, heap.malloc)
-    TrajectoryCache().run(heap, burst, {})
-    return heap.held_bytes
+    before = None
+    for _ in range(1 if config == FIRST_FIT else TRIALS):
+        if heap.signature() == before:
+            break
+        before = heap.signature()
+        run_burst(heap, burst, {})
+    return heap.peak_held_bytes
 
 
 @lru_cache(maxsize=64)

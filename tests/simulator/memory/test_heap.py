@@ -1,34 +1,27 @@
-"""malloc and free: aligned, apart, nothing lost, and errors that say what a program did wrong."""
+"""malloc and its relatives: what each gives, and errors that say what a program did wrong."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    MultipleResults,
-    RuleBasedStateMachine,
-    consumes,
-    invariant,
-    multiple,
-    rule,
-)
 
 from simulator.errors import InvariantError
 from simulator.memory.address_space import Layout
 from simulator.memory.base_and_bounds import BaseAndBounds
 from simulator.memory.errors import InvalidFree, OutOfMemory
-from simulator.memory.heap import GROWTH_BYTES, HEADER_BYTES, MIN_BLOCK_BYTES, Heap
+from simulator.memory.heap import Heap
+from simulator.memory.heap_config import FIRST_FIT, GLIBC, PRESETS, HeapConfig
+from simulator.memory.heap_outcome import MAX_SIZE
 from simulator.memory.physical import PhysicalMemory
 
+HEADER_BYTES, MIN_BLOCK_BYTES = FIRST_FIT.header_bytes, FIRST_FIT.min_block_bytes
+GROWTH_BYTES = FIRST_FIT.growth_bytes
 KIB = 1024
 
 
-def heap_of(room: int) -> Heap:
+def heap_of(room: int, config: HeapConfig = FIRST_FIT) -> Heap:
     """A heap that may grow to `room` bytes, a multiple of 4 KiB."""
     memory = PhysicalMemory(room)
-    return Heap(BaseAndBounds(memory, Layout(0, room, 0), "process"))
+    return Heap(BaseAndBounds(memory, Layout(0, room, 0), "process"), config)
 
 
 def test_a_block_follows_its_header() -> None:
@@ -142,7 +135,7 @@ def test_a_signature_tells_states_apart_and_knows_them_again() -> None:
     whole = one.malloc(64 - HEADER_BYTES)
     other.malloc(16)
     other.malloc(16)
-    assert list(one._free) == list(other._free)
+    assert one.figures.free_bytes == other.figures.free_bytes
     assert one.signature() != other.signature()
     with_block = one.signature()
     one.free(whole)
@@ -152,20 +145,101 @@ def test_a_signature_tells_states_apart_and_knows_them_again() -> None:
     assert hash(one.signature()) == hash(with_block)
 
 
-def test_a_negative_size_is_a_defect() -> None:
-    """C's size_t has none."""
-    with pytest.raises(InvariantError, match="malloc of -1 bytes"):
-        heap_of(4 * KIB).malloc(-1)
+def test_a_negative_size_is_the_huge_one_that_it_is_as_size_t() -> None:
+    """C converts it, and malloc fails; so do sizes that no address space has, and products that overflow."""
+    heap = heap_of(4 * KIB)
+    with pytest.raises(
+        OutOfMemory, match=r"malloc of 18446744073709551615 bytes \(-1 as a size_t\)"
+    ) as caught:
+        heap.malloc(-1)
+    assert caught.value.needed == 2**64 - 1
+    with pytest.raises(OutOfMemory, match="no object can be that large"):
+        heap.malloc(MAX_SIZE + 1)
+    with pytest.raises(OutOfMemory, match="calloc of more than a size_t can say"):
+        heap.calloc(2**33, 2**33)
+    with pytest.raises(OutOfMemory, match="aligned_alloc of"):
+        heap.aligned_alloc(1 << 62, 10)
+    assert (heap.blocks, heap.held_bytes) == (0, 0)
+
+
+def test_calloc_allocates_the_product() -> None:
+    """Nothing times something is a block of its own, as malloc(0) is."""
+    heap = heap_of(64 * KIB)
+    heap.calloc(10, 30)
+    assert heap.live_bytes == 300
+    assert heap.calloc(0, 8) != heap.calloc(8, 0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_an_aligned_block_lies_at_a_multiple(name: str) -> None:
+    """Any power of two; another is EINVAL. What lies before and behind it is free again."""
+    heap = heap_of(1024 * KIB, PRESETS[name])
+    heap.malloc(1)
+    for alignment in (1, 8, 64, 256, 4096, 65536):
+        address = heap.aligned_alloc(alignment, 100)
+        assert address % alignment == 0
+        heap.check()
+    with pytest.raises(ValueError, match="an alignment of 24: it has to be a power of two"):
+        heap.aligned_alloc(24, 100)
+    with pytest.raises(ValueError, match="power of two"):
+        heap.aligned_alloc(0, 100)
+
+
+def test_realloc_of_null_is_malloc_and_to_nothing_is_free() -> None:
+    """The two ends of C's definition; the second as glibc does it."""
+    heap = heap_of(64 * KIB)
+    address = heap.realloc(0, 100)
+    assert (heap.mallocs, heap.live_bytes) == (1, 100)
+    assert heap.realloc(address, 0) == 0
+    assert (heap.frees, heap.live_bytes, heap.reallocs) == (1, 0, 0)
+
+
+def test_realloc_grows_into_the_free_chunk_behind_and_moves_where_there_is_none() -> None:
+    """In place the address stays; a block that moves is copied while it has both places."""
+    copies = []
+    space = BaseAndBounds(PhysicalMemory(256 * KIB), Layout(0, 256 * KIB, 0), "process")
+    heap = Heap(space, copy=lambda *moved: copies.append(moved))
+    first, second = heap.malloc(100), heap.malloc(100)
+    third = heap.malloc(100)
+    heap.free(second)
+    assert heap.realloc(first, 200) == first
+    assert copies == []
+    moved = heap.realloc(first, 1000)
+    assert moved > third
+    assert copies == [(first, moved, 200)]
+    assert heap.realloc(moved, 50) == moved
+    assert (heap.blocks, heap.reallocs, heap.live_bytes) == (2, 3, 150)
+    heap.check()
+
+
+def test_a_realloc_that_fails_leaves_the_block() -> None:
+    """The address is good as before."""
+    heap = heap_of(8 * KIB)
+    address = heap.malloc(100)
+    with pytest.raises(OutOfMemory):
+        heap.realloc(address, 9 * KIB)
+    with pytest.raises(InvalidFree, match="invalid realloc of address 0x7: malloc never returned it"):
+        heap.realloc(7, 10)
+    assert (heap.live_bytes, heap.blocks) == (100, 1)
+    heap.free(address)
+
+
+def test_free_of_null_does_nothing() -> None:
+    """So says C."""
+    heap = heap_of(8 * KIB)
+    heap.free(0)
+    assert heap.frees == 0
 
 
 def test_broken_books_raise() -> None:
     """Miscounted bytes, and a break that others moved, are found."""
     heap = heap_of(256 * KIB)
     heap.malloc(10)
-    heap.live_bytes += 1
+    heap.count_replay(0, 0, 0)
+    heap._state.heap[32] += 1
     with pytest.raises(InvariantError, match="11 live bytes"):
         heap.check()
-    heap.live_bytes -= 1
+    heap._state.heap[32] -= 1
     heap._space.grow_heap(16)
     with pytest.raises(InvariantError, match="not where the heap ends"):
         heap.check()
@@ -173,69 +247,84 @@ def test_broken_books_raise() -> None:
         heap.malloc(GROWTH_BYTES)
 
 
-class HeapMachine(RuleBasedStateMachine):
-    """Any program of mallocs and frees in a heap of at most 512 KiB."""
+def test_a_glibc_block_has_eight_bytes_of_header_and_takes_32_at_least() -> None:
+    """24 bytes fit into the smallest block, 25 do not; addresses are multiples of 16."""
+    heap = heap_of(1024 * KIB, GLIBC)
+    addresses = [heap.malloc(size) for size in (24, 25, 1, 100)]
+    assert addresses == [16, 48, 96, 128]
+    assert [heap.block_bytes(address) for address in addresses] == [32, 48, 32, 112]
 
-    blocks: Bundle[int] = Bundle("blocks")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.heap = heap_of(512 * KIB)
-        self.requested: dict[int, int] = {}
-        self.peak = 0
+def test_the_top_of_a_glibc_heap_is_trimmed_to_the_pad() -> None:
+    """Grown by what lacks and 128 KiB; given back, but for the pad, when 128 KiB and more are free on top."""
+    heap = heap_of(8192 * KIB, GLIBC)
+    small = heap.malloc(1000)
+    assert heap.held_bytes == 132 * KIB
+    large = heap.malloc(1024 * KIB)
+    assert heap._space.grow_heap(0) == heap.held_bytes + 8
+    heap.free(large)
+    assert 128 * KIB < heap.figures.free_bytes < 133 * KIB
+    assert heap._space.grow_heap(0) == heap.held_bytes + 8
+    assert heap.peak_held_bytes > 1024 * KIB
+    heap.free(small)
+    heap.check()
 
-    @rule(target=blocks, size=st.one_of(st.integers(0, 100), st.integers(0, 300 * KIB)))
-    def malloc(self, size: int) -> int | MultipleResults[int]:
-        """Gives an aligned block, or fails because neither a free block nor the rest of the room holds it."""
-        block = max(MIN_BLOCK_BYTES, HEADER_BYTES + (size + 15) // 16 * 16)
-        room = 512 * KIB - self.heap.held_bytes
-        largest = max(self.heap._free.largest, self.heap._free.tail + room)
-        if largest < block:
-            with pytest.raises(OutOfMemory) as caught:
-                self.heap.malloc(size)
-            assert (caught.value.needed, caught.value.largest) == (block, largest)
-            return multiple()
-        address = self.heap.malloc(size)
-        assert address % 16 == 0
-        assert address not in self.requested
-        self.requested[address] = size
-        self.peak = max(self.peak, sum(self.requested.values()))
+
+class MappingSpace(BaseAndBounds):
+    """A space with mappings, in a drawer of their own."""
+
+    can_map = True
+
+    def __init__(self, room: int, mappings: int = 1 << 62) -> None:
+        super().__init__(PhysicalMemory(room), Layout(0, room, 0), "process")
+        self.mapped: dict[int, int] = {}
+        self.left = mappings
+
+    def map_region(self, size: int) -> int:
+        """At the next gigabyte."""
+        if size > self.left:
+            raise OutOfMemory("no room for a mapping", size, self.left, self.left)
+        address = (1 << 40) + (len(self.mapped) << 30)
+        self.mapped[address] = size
         return address
 
-    @rule(address=consumes(blocks))
-    def free(self, address: int) -> None:
-        """Once; at once again is an error, wherever the block's bytes went in the free list."""
-        self.heap.free(address)
-        del self.requested[address]
-        with pytest.raises(InvalidFree, match="freed before"):
-            self.heap.free(address)
-
-    @rule(address=st.integers(0, 512 * KIB))
-    def free_anything(self, address: int) -> None:
-        """Only what malloc returned can be freed, and a refused free changes nothing."""
-        if address not in self.requested:
-            before = self.heap.signature()
-            with pytest.raises(InvalidFree):
-                self.heap.free(address)
-            assert self.heap.signature() == before
-
-    @invariant()
-    def blocks_lie_apart_within_the_heap(self) -> None:
-        """No payload reaches into the next header, nor the last one over the break."""
-        end = self.heap._free.start
-        for address in sorted(self.requested):
-            assert address - HEADER_BYTES >= end
-            end = address + self.requested[address]
-        assert end <= self.heap._free.end
-
-    @invariant()
-    def the_books_balance(self) -> None:
-        """Headers + payloads + free = extent, coalescing is complete, and the counters are right."""
-        self.heap.check()
-        assert self.heap.live_bytes == sum(self.requested.values())
-        assert self.heap.blocks == len(self.requested) == self.heap.mallocs - self.heap.frees
-        assert self.heap.peak_live_bytes == self.peak
+    def unmap_region(self, address: int) -> None:
+        """Its size becomes 0."""
+        self.mapped[address] = 0
 
 
-HeapMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestAnyProgram = HeapMachine.TestCase
+def test_a_large_block_has_a_mapping_until_freeing_one_raises_the_threshold() -> None:
+    """The second of the same size goes on the heap, as with glibc; above 32 MiB nothing is learnt."""
+    space = MappingSpace(256 * 1024 * KIB)
+    heap = Heap(space, GLIBC)
+    first = heap.malloc(128 * KIB)
+    assert space.mapped == {1 << 40: 132 * KIB}
+    assert first == (1 << 40) + 16
+    assert (heap.held_bytes, heap.blocks) == (132 * KIB, 1)
+    heap.check()
+    heap.free(first)
+    assert heap.held_bytes == space.mapped[1 << 40] == 0
+    assert heap.malloc(128 * KIB) < 1 << 40
+    huge = heap.malloc(64 * 1024 * KIB)
+    heap.free(huge)
+    assert heap.malloc(33 * 1024 * KIB) > 1 << 40
+    heap.check()
+
+
+def test_where_no_mapping_is_to_be_had_the_heap_grows() -> None:
+    """Malloc tries the one, then the other."""
+    heap = Heap(MappingSpace(2048 * KIB, mappings=0), GLIBC)
+    assert heap.malloc(512 * KIB) == 16
+    assert heap.held_bytes > 512 * KIB
+
+
+def test_a_mapping_is_resized_within_its_pages_and_moved_beyond() -> None:
+    """Realloc."""
+    heap = Heap(MappingSpace(2048 * KIB), GLIBC)
+    address = heap.malloc(200 * KIB)
+    assert heap.realloc(address, 200 * KIB + 100) == address
+    moved = heap.realloc(address, 300 * KIB)
+    assert moved != address
+    assert heap.realloc(moved, 10) < 1 << 40
+    assert heap.held_bytes < 140 * KIB
+    heap.check()
