@@ -48,6 +48,7 @@ class Trajectory:
     Attributes:
         offset_ns: int64[events], CPU time into the burst of each event, non-decreasing.
         heap_bytes: int64[events], live bytes after each event; from a failure on, the level before it.
+        event_address: int64[events], where the block of each event lies; 0 from a failure on.
         start_bytes: live bytes before the first event.
         peak_bytes: highest level, the start included.
         end_ns: CPU time of the whole burst.
@@ -56,6 +57,7 @@ class Trajectory:
 
     offset_ns: NDArray[np.int64]
     heap_bytes: NDArray[np.int64]
+    event_address: NDArray[np.int64]
     start_bytes: int
     peak_bytes: int
     end_ns: int
@@ -98,6 +100,7 @@ def run_burst(heap: Heap, burst: Burst, blocks: dict[int, int]) -> Trajectory:
     """
     start = heap.live_bytes
     levels: list[int] = []
+    places: list[int] = []
     failure = None
     try:
         for name, size in zip(burst.event_block.tolist(), burst.event_bytes.tolist(), strict=True):
@@ -105,23 +108,26 @@ def run_burst(heap: Heap, burst: Burst, blocks: dict[int, int]) -> Trajectory:
                 if name in blocks:
                     raise InvariantError(f"{_describe(burst, len(levels))}: block {name} is alive already")
                 blocks[name] = heap.malloc(size)
+                places.append(blocks[name])
             else:
-                _free(heap, blocks, name)
+                places.append(_free(heap, blocks, name))
             levels.append(heap.live_bytes)
     except (OutOfMemory, InvalidFree) as error:
         failure = _failure(burst, len(levels), error)
+        places += [0] * (len(burst.event_bytes) - len(places))
         levels += [heap.live_bytes] * (len(burst.event_bytes) - len(levels))
     heap_bytes = np.array(levels, dtype=np.int64)
     heap_bytes.flags.writeable = False
     peak = max(start, max(levels, default=start))
-    return Trajectory(burst.event_offset_ns, heap_bytes, start, peak, burst.cpu_ns, failure)
+    addresses = np.array(places, dtype=np.int64)
+    return Trajectory(burst.event_offset_ns, heap_bytes, addresses, start, peak, burst.cpu_ns, failure)
 
 
-def _free(heap: Heap, blocks: dict[int, int], name: int) -> None:
+def _free(heap: Heap, blocks: dict[int, int], name: int) -> int:
     if name not in blocks:
         raise InvalidFree(f"invalid free: no block {name} is alive", 0)
     heap.free(blocks[name])
-    del blocks[name]
+    return blocks.pop(name)
 
 
 def _failure(burst: Burst, event: int, error: OutOfMemory | InvalidFree) -> Failure:
