@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from scenarios.memory_frames import memory_tables
 from simulator.waits import bucket_ends_ns
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def all_tables(
         "slices": slices_table(machine),
         "events": events_table(machine),
         "runqueue_latency": runqueue_latency_table(machine),
+        **memory_tables(machine),
     }
 
 
@@ -139,6 +141,9 @@ def memory_table(machine: Machine) -> pa.Table:
             "heap_bytes": pa.array([sample.heap_bytes for sample in samples], pa.int64()),
             "heap_peak_bytes": pa.array([sample.heap_peak_bytes for sample in samples], pa.int64()),
             "resident_bytes": pa.array([sample.resident_bytes for sample in samples], pa.int64()),
+            "internal_fragmentation_bytes": pa.array(
+                [sample.internal_fragmentation_bytes for sample in samples], pa.int64()
+            ),
         }
     )
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from scenarios.arrivals import Arrivals, ClosedLoop
 from scenarios.problems import Finding, findings_error
-from scenarios.units import Duration, PositiveDuration, PositiveSize
+from scenarios.units import Duration, PositiveDuration, PositiveSize, format_size
 from simulator.currencies import BASE
 from simulator.plugins import PluginError, find, installed
 from workloads.base import GROUP
@@ -121,13 +121,42 @@ class InteractiveJob(CommonJob):
     sleep_ns: PositiveDuration = Field(alias="sleep", description="Sleep between two rounds.")
 
 
+class MemoryWalkJob(CommonJob):
+    """A program that allocates a block, walks over it, and frees it, over and over."""
+
+    workload: Literal["memory-walk"] = Field(description="What the job runs.")
+    size_bytes: PositiveSize = Field(alias="size", description="Size of the block.")
+    order: Literal["sequential", "random"] = Field(
+        default="sequential", description="Whether its addresses come one after another or at random."
+    )
+    stride_bytes: PositiveSize = Field(
+        default=64, alias="stride", description="Distance between the addresses that are used."
+    )
+    passes: Annotated[int, Field(strict=True, ge=1)] = Field(
+        default=1, description="How often the block is walked over before it is freed."
+    )
+    access: Literal["read", "write"] = Field(default="write", description="What is done at each address.")
+    pause_ns: Duration = Field(default=0, alias="pause", description="Sleep after each block is freed.")
+    rounds: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        default=None, description="The job exits after this many blocks; left out: it goes on until the end."
+    )
+
+    @model_validator(mode="after")
+    def _stride_is_within(self) -> Self:
+        if self.stride_bytes > self.size_bytes:
+            size, stride = format_size(self.size_bytes), format_size(self.stride_bytes)
+            message = f"a stride of {stride} leads out of a block of {size}; make it smaller"
+            raise findings_error([Finding(("stride",), message)])
+        return self
+
+
 class PluginJob(CommonJob):
     """A workload from outside: an installed plug-in's name, or module:callable."""
 
     workload: str = Field(
         pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$",
         description="What the job runs: module:callable, or the name under which a plug-in is installed.",
-        json_schema_extra={"not": {"enum": ["vision", "cpu-bound", "interactive"]}},
+        json_schema_extra={"not": {"enum": ["vision", "cpu-bound", "interactive", "memory-walk"]}},
     )
     options: Mapping[str, Any] = Field(
         default_factory=dict, description="Handed to the workload as it stands here, without checks."
@@ -161,6 +190,7 @@ BUILT_IN: dict[str, type[CommonJob]] = {
     "vision": VisionJob,
     "cpu-bound": CpuBoundJob,
     "interactive": InteractiveJob,
+    "memory-walk": MemoryWalkJob,
 }
 """The workloads whose options the schema knows."""
 PLUGIN = "plug-in"
@@ -183,6 +213,7 @@ Job = Annotated[
     Annotated[VisionJob, Tag("vision")]
     | Annotated[CpuBoundJob, Tag("cpu-bound")]
     | Annotated[InteractiveJob, Tag("interactive")]
+    | Annotated[MemoryWalkJob, Tag("memory-walk")]
     | Annotated[PluginJob, Tag(PLUGIN)],
     Discriminator(_kind),
 ]

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.economy import currencies_of
 from scenarios.frames import all_tables
-from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
+from scenarios.jobs import CpuBoundJob, InteractiveJob, MemoryWalkJob, PluginJob, VisionJob
+from scenarios.memory import make_mechanism
 from scenarios.result import Output
 from simulator import channels
 from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.schedulers.registry import make_scheduler
+from simulator.streams import Streams
 from simulator.tickets import Economy
 from workloads.arrivals import camera_times, deliver, poisson_times
 from workloads.base import Context, Workload, make_workload
@@ -68,7 +70,9 @@ class Simulation:
         self.machine = Machine(
             make_scheduler(self.policy, scenario.scheduler.options if own else {}),
             Hardware(spec.cpus, spec.quantum_ns, spec.context_switch_ns, spec.migration_ns, spec.tick_ns),
-            memory_bytes=spec.memory.size_bytes,
+            mechanism=make_mechanism(
+                spec.memory, cpus=spec.cpus, random=Streams(scenario.seed, replication).named("tlb")
+            ),
             economy=Economy(currencies_of(scenario.currencies)),
             seed=scenario.seed,
             replication=replication,
@@ -107,6 +111,7 @@ class Simulation:
             code_bytes=job.memory.code_bytes,
             heap_bytes=workload.heap_bytes if limit is None else limit,
             stack_bytes=job.memory.stack_bytes,
+            program=_program(job),
         )
         self.processes[name] = self.machine.spawn(
             name,
@@ -154,6 +159,7 @@ class Simulation:
             "quantum_ns": scenario.machine.quantum_ns,
             "cpus": scenario.machine.cpus,
             "memory_bytes": scenario.machine.memory.size_bytes,
+            "translation": scenario.machine.memory.kind,
             "jobs": [
                 {
                     "job": name,
@@ -185,6 +191,12 @@ class Simulation:
         }
 
 
+def _program(job: Job) -> str:
+    """Return the name of the program that a job runs; jobs of the same program can share its code."""
+    model = getattr(job, "profile", None) or getattr(job, "model", None)
+    return job.workload if model is None else str(model)
+
+
 def _options(job: Job) -> dict[str, Any]:
     """Return what the job's workload is made with."""
     if isinstance(job, VisionJob):
@@ -193,6 +205,9 @@ def _options(job: Job) -> dict[str, Any]:
         return {"work_ns": job.work_ns}
     if isinstance(job, InteractiveJob):
         return {"compute_ns": job.compute_ns, "sleep_ns": job.sleep_ns}
+    if isinstance(job, MemoryWalkJob):
+        names = ("size_bytes", "order", "stride_bytes", "passes", "access", "pause_ns", "rounds")
+        return {name: getattr(job, name) for name in names}
     if isinstance(job, PluginJob):
         return dict(job.options)
     raise TypeError(f"a job of an unknown kind: {type(job).__name__}")

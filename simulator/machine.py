@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from simulator import books
 from simulator.bank import Bank
-from simulator.calls import Calls
+from simulator.calls import CallError, Calls
 from simulator.currencies import BASE
 from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
+from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
+from simulator.memory.costs import MemoryCosts
 from simulator.memory.errors import MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes
-from simulator.memory.physical import PhysicalMemory
+from simulator.memory_calls import MemoryCalls
+from simulator.memory_samples import keep_figures, sample_physical, sample_processes
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory
-from simulator.recordings import KernelEvent, MemorySample, Recordings
+from simulator.recordings import KernelEvent, Recordings
 from simulator.streams import Streams
 from simulator.syscalls import SystemCalls
+from simulator.tables import NOBODY
 from simulator.tickets import Economy
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from simulator.dispatcher import Engine
     from simulator.hardware import Hardware
     from simulator.memory.address_space import Layout
+    from simulator.memory.mechanism import Mechanism
     from simulator.process import Program
     from simulator.schedulers.base import Scheduler
 
@@ -48,8 +53,9 @@ class Machine:
 
     Args:
         scheduler: the policy, freshly made.
-        memory_bytes: physical memory.
         hardware: CPUs, their timer and their costs.
+        memory_bytes: physical memory, under base and bounds.
+        mechanism: how addresses are translated, freshly made; None for base and bounds.
         seed: of all random streams.
         replication: which independent repetition.
         engine: how spans are run: "auto", "interpreted" or "compiled".
@@ -57,12 +63,13 @@ class Machine:
         economy: currencies for the processes' tickets; None where there is only the base.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a machine has many parts, and most have defaults
         self,
         scheduler: Scheduler,
         hardware: Hardware,
         *,
-        memory_bytes: int,
+        memory_bytes: int = 0,
+        mechanism: Mechanism | None = None,
         seed: int = 0,
         replication: int = 0,
         engine: Engine = "auto",
@@ -78,7 +85,9 @@ class Machine:
             slices=slices,
         )
         self.clock = self.dispatcher.clock
-        self.memory = PhysicalMemory(memory_bytes)
+        self.mechanism = mechanism or BaseAndBoundsMechanism(memory_bytes, MemoryCosts())
+        self.memory = self.mechanism.memory
+        self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self._tell)
         self.processes: list[Process] = []
         self.recordings = Recordings()
         self.bank = Bank(economy or Economy(), self.dispatcher, self._tell_tickets)
@@ -110,6 +119,38 @@ class Machine:
         self.processes.append(process)
         self.clock.process(self._life(process, program, layout))
         return process
+
+    def fork(self, parent: Process, program: Program, tickets: int | None) -> int:
+        """Create a child that begins now with a copy of its parent's memory; return its pid.
+
+        Raises:
+            OutOfMemory, ForkError: as `Mechanism.fork`.
+            TicketError: an amount of tickets that cannot be.
+        """
+        memory = self.memory_calls.fork(parent)
+        economy, affinity = self.bank.economy, int(self.dispatcher.state.processes.affinity[parent.pid])
+        amount = economy.owned(parent.pid) if tickets is None else tickets
+        currency = economy.currency_of(parent.pid)
+        pid = self.bank.open(amount, currency, None if affinity < 0 else affinity)
+        child = Process(pid, parent.name, self.clock.now_ns)
+        self.processes.append(child)
+        self._tell(parent, "fork", f"process {pid}")
+        self.clock.process(self._life(child, program, memory))
+        return pid
+
+    def wait_for(self, pid: int) -> simpy.Event:
+        """Return an event that happens when a process has ended, at once if it has.
+
+        Raises:
+            CallError: there is no process of that pid.
+        """
+        if not 0 <= pid < len(self.processes):
+            raise CallError(f"cannot wait for process {pid}: there is none")
+        process, event = self.processes[pid], self.clock.event()
+        if process.ended is not None:
+            return event.succeed(process.ended)
+        process.waiting.append(event)
+        return event
 
     def set_tickets(self, process: Process, tickets: int) -> None:
         """Change a process's own tickets, in its currency, from now on.
@@ -153,18 +194,21 @@ class Machine:
             return ProcessState.READY
         return ProcessState.RUNNING if self.dispatcher.is_running(process.pid) else ProcessState.BLOCKED
 
-    def _life(self, process: Process, program: Program, layout: Layout) -> Generator[simpy.Event, Any, None]:
-        if process.arrived_ns > 0:
-            yield self.clock.timeout(process.arrived_ns)
+    def _life(
+        self, process: Process, program: Program, memory: Layout | ProcessMemory
+    ) -> Generator[simpy.Event, Any, None]:
+        if process.arrived_ns > self.clock.now_ns:
+            yield self.clock.timeout(process.arrived_ns - self.clock.now_ns)
         try:
-            process.memory = ProcessMemory(self.memory, layout, process.name)
+            self._give_memory(process, memory)
         except OutOfMemory as error:
             self._end(process, KILLED, "refused", str(error))
             return
-        self._tell(process, "spawn", f"address space of {format_bytes(process.memory.space.virtual_bytes)}")
         code, kind, reason = 0, "exited", ""
         try:
+            yield from self._pay(process)
             yield from program(SystemCalls(self, process))
+            yield from self._pay(process)
         except ProcessExit as end:
             code = end.code
         except OutOfMemory as error:
@@ -176,6 +220,24 @@ class Machine:
             raise ProgramError(f"job '{process.name}': its program raised {what}") from error
         self._end(process, code, kind, reason)
 
+    def _give_memory(self, process: Process, memory: Layout | ProcessMemory) -> None:
+        """Give a process its memory: what its parent's fork made, or a new address space."""
+        if not isinstance(memory, ProcessMemory):
+            memory = ProcessMemory.create(self.mechanism, memory, process.name)
+            self.memory_calls.note_compaction(process)
+        process.memory, space = memory, memory.space
+        process.account = space.account
+        columns = self.dispatcher.state.processes
+        columns.save_ns[process.pid] = self.mechanism.save_ns(space)
+        columns.restore_ns[process.pid] = self.mechanism.restore_ns(space)
+        self._tell(process, "spawn", f"address space of {format_bytes(space.virtual_bytes)}")
+
+    def _pay(self, process: Process) -> Generator[simpy.Event, Any, None]:
+        """Have a process spend the CPU time that it owes for memory, if any."""
+        owed = 0 if process.memory is None else process.memory.take_owed_ns()
+        if owed:
+            yield self.dispatcher.demand(process.pid, owed)
+
     def _end(self, process: Process, code: int, kind: str, reason: str) -> None:
         process.ended = ExitRecord(self.clock.now_ns, code, f"{kind}: {reason}" if reason else kind)
         self._keep_memory_figures(process)
@@ -184,19 +246,17 @@ class Machine:
         if process.memory is not None:
             process.memory.release()
             process.memory = None
+        self.dispatcher.state.processes.save_ns[process.pid] = 0
+        for event in process.waiting:
+            event.succeed(process.ended)
+        process.waiting.clear()
         words = {"exited": "exit", "killed": "kill", "refused": "refuse"}
         self._tell(process, words[kind], reason or f"exit code {code}")
         self.memory.check()
 
     def _keep_memory_figures(self, process: Process) -> None:
-        memory = process.memory
-        if memory is not None:
-            received = int(self.dispatcher.state.processes.cpu_ns[process.pid])
-            memory.take_peak_bytes(received)
-            process.peak_heap_bytes = memory.peak_heap_bytes
-            process.peak_resident_bytes = memory.peak_resident_bytes
-            process.address_space_bytes = memory.space.virtual_bytes
-            process.mallocs, process.frees = memory.heap.mallocs, memory.heap.frees
+        received = int(self.dispatcher.state.processes.cpu_ns[process.pid])
+        keep_figures(self.recordings, process, received)
 
     def _tell(self, process: Process, kind: str, detail: str) -> None:
         self.recordings.events.append(KernelEvent(self.clock.now_ns, process.pid, kind, detail))
@@ -210,14 +270,9 @@ class Machine:
         record.window_ends_ns.append(now)
         record.cpu_ns.append(received[:count])
         record.entitled_ns.append(books.entitled_ns_by_now(self.dispatcher.state)[:count])
-        for process in self.processes:
-            memory = process.memory
-            if memory is not None:
-                cpu_ns = int(received[process.pid])
-                level = memory.level_bytes(cpu_ns)
-                peak = memory.take_peak_bytes(cpu_ns)
-                space = memory.space
-                record.memory.append(
-                    MemorySample(now, process.pid, space.virtual_bytes, level, peak, space.resident_bytes)
-                )
+        for pid in self.dispatcher.state.cpus.last_pid.tolist():
+            if pid != NOBODY and self.processes[pid].memory is not None:
+                self.memory_calls.on_cpu(self.processes[pid])
+        sample_processes(record, now, self.processes, received)
+        sample_physical(record, now, self.mechanism)
         self._progress(now)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from simulator.memory.address_space import Region
+    from simulator.memory.physical import Holding
     from simulator.tables import Float64s, Int64s
 
 
@@ -19,6 +21,7 @@ class MemorySample(NamedTuple):
         heap_bytes: bytes allocated and not freed.
         heap_peak_bytes: the most of those within the window.
         resident_bytes: physical memory held.
+        internal_fragmentation_bytes: the part of that which the process never asked for.
     """
 
     at_ns: int
@@ -27,6 +30,49 @@ class MemorySample(NamedTuple):
     heap_bytes: int
     heap_peak_bytes: int
     resident_bytes: int
+    internal_fragmentation_bytes: int
+
+
+class PhysicalSample(NamedTuple):
+    """Physical memory at the end of a window.
+
+    Attributes:
+        at_ns: when.
+        used_bytes: bytes handed out.
+        free_bytes: bytes not handed out.
+        largest_hole_bytes: the most neighbouring free bytes.
+        compactions: how often spaces had been moved together by then.
+    """
+
+    at_ns: int
+    used_bytes: int
+    free_bytes: int
+    largest_hole_bytes: int
+    compactions: int
+
+
+class MapSample(NamedTuple):
+    """Who held which part of physical memory, from the end of a window until the next such sample.
+
+    Attributes:
+        at_ns: when.
+        pieces: what was held, in address order.
+    """
+
+    at_ns: int
+    pieces: tuple[Holding, ...]
+
+
+class RegionRecord(NamedTuple):
+    """A region of a process's address space when it ended, or at the end of the run.
+
+    Attributes:
+        pid: whose.
+        region: what it was.
+    """
+
+    pid: int
+    region: Region
 
 
 class KernelEvent(NamedTuple):
@@ -35,7 +81,7 @@ class KernelEvent(NamedTuple):
     Attributes:
         at_ns: when.
         pid: to whom, NOBODY for a currency.
-        kind: "spawn", "refuse", "exit", "kill" or "tickets".
+        kind: "spawn", "fork", "compact", "refuse", "exit", "kill" or "tickets".
         detail: in words.
     """
 
@@ -54,6 +100,9 @@ class Recordings:
         cpu_ns: for each of them int64[pids]: CPU time received since the start.
         entitled_ns: for each of them float64[pids]: the fluid ideal's CPU time since the start.
         memory: samples of every process that holds memory.
+        physical: samples of physical memory.
+        maps: who held what, whenever that had changed since the window before.
+        regions: the regions of every address space at its end.
         events: in order of time.
     """
 
@@ -61,4 +110,7 @@ class Recordings:
     cpu_ns: list[Int64s] = field(default_factory=list)
     entitled_ns: list[Float64s] = field(default_factory=list)
     memory: list[MemorySample] = field(default_factory=list)
+    physical: list[PhysicalSample] = field(default_factory=list)
+    maps: list[MapSample] = field(default_factory=list)
+    regions: list[RegionRecord] = field(default_factory=list)
     events: list[KernelEvent] = field(default_factory=list)

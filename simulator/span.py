@@ -114,7 +114,9 @@ def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: i
     if last != pid:
         if last != NOBODY and processes.queued[last] == 1:
             processes.preemptions[last] += 1
-        switch = totals.context_switch_ns[0]
+        switch = totals.context_switch_ns[0] + processes.restore_ns[pid]
+        if last != NOBODY:
+            switch += processes.save_ns[last]
         cpus.switches[cpu] += 1
         processes.switches_in[pid] += 1
     if processes.last_cpu[pid] != cpu:

@@ -9,12 +9,15 @@ from simulator.channels import Channel
 from simulator.process import ProcessExit
 
 if TYPE_CHECKING:
+    import numpy as np
     import simpy
+    from numpy.typing import NDArray
 
     from simulator.burst import Burst
     from simulator.channels import Request, Source
     from simulator.machine import Machine
-    from simulator.process import Process
+    from simulator.memory.address_space import Access
+    from simulator.process import Process, Program
     from simulator.process_memory import ProcessMemory
 
 
@@ -47,7 +50,8 @@ class SystemCalls:
         """
         if cpu_ns < 0:
             raise ValueError(f"cannot compute for {cpu_ns} ns")
-        return self._machine.dispatcher.demand(self._process.pid, int(cpu_ns))
+        owed = self._memory.take_owed_ns()
+        return self._machine.dispatcher.demand(self._process.pid, int(cpu_ns) + owed)
 
     def execute(self, burst: Burst) -> simpy.Event:
         """Run a recorded burst: its operations, with their mallocs and frees, as one demand for the CPU.
@@ -57,12 +61,13 @@ class SystemCalls:
         """
         memory, pid = self._memory, self._process.pid
         received = int(self._machine.dispatcher.state.processes.cpu_ns[pid])
-        trajectory = memory.begin(burst, received)
+        owed = memory.take_owed_ns()
+        trajectory = memory.begin(burst, received + owed)
         if trajectory.failure is not None:
             failure = trajectory.failure
-            event = self._machine.dispatcher.demand(pid, failure.offset_ns, failure.error)
+            event = self._machine.dispatcher.demand(pid, owed + failure.offset_ns, failure.error)
         else:
-            event = self._machine.dispatcher.demand(pid, burst.cpu_ns)
+            event = self._machine.dispatcher.demand(pid, owed + trajectory.end_ns)
         event.callbacks.append(lambda _: memory.finish())
         return event
 
@@ -81,6 +86,77 @@ class SystemCalls:
             InvalidFree: no block begins there.
         """
         self._memory.free(address)
+
+    @property
+    def code_start(self) -> int:
+        """Virtual address of the first byte of the program."""
+        return self._memory.space.code_start
+
+    @property
+    def stack_top(self) -> int:
+        """Virtual address behind the last byte of the stack, which grows down from there."""
+        return self._memory.space.stack_top
+
+    def load(self, address: int, size: int) -> simpy.Event:
+        """Read `size` bytes at a virtual address; the event's value is the bytes.
+
+        Raises:
+            MemoryFault: the process may not read there.
+            OutOfMemory: there is no memory to serve a page fault with.
+        """
+        return self._machine.memory_calls.load(self._process, address, size)
+
+    def store(self, address: int, data: bytes) -> simpy.Event:
+        """Write bytes at a virtual address.
+
+        Raises:
+            MemoryFault: the process may not write there.
+            OutOfMemory: there is no memory to serve a page fault with.
+        """
+        return self._machine.memory_calls.store(self._process, address, data)
+
+    def access(self, addresses: NDArray[np.int64], access: Access) -> simpy.Event:
+        """Use one virtual address after another, whatever the bytes there are.
+
+        Raises:
+            MemoryFault: the process may not use one of them so; those before it were used.
+            OutOfMemory: there is no memory to serve a page fault with.
+        """
+        return self._machine.memory_calls.access(self._process, addresses, access)
+
+    def load_file(self, name: str, size: int) -> int:
+        """Have a file that is only read in memory, and return its address.
+
+        Under paging, processes that load a file of the same name share its pages; elsewhere it is read into
+        the heap. The time that it takes is spent with the next demand.
+
+        Raises:
+            OutOfMemory: there is no room for it.
+        """
+        return self._machine.memory_calls.load_file(self._process, name, size)
+
+    def fork(self, program: Program, tickets: int | None = None) -> int:
+        """Create a child with a copy of this process's memory, heap included, and return its pid.
+
+        A program cannot be copied in the middle, so the child runs one of its own.
+
+        Args:
+            program: what the child runs.
+            tickets: its tickets, in this process's currency; None for as many as this process has.
+
+        Raises:
+            OutOfMemory: there is no room for the copy.
+            ForkError: the translation mechanism cannot copy an address space.
+        """
+        return self._machine.fork(self._process, program, tickets)
+
+    def wait(self, pid: int) -> simpy.Event:
+        """Block until a process has ended; the event's value is its `ExitRecord`.
+
+        Raises:
+            CallError: there is no process of that pid.
+        """
+        return self._machine.wait_for(pid)
 
     def sleep(self, duration_ns: int) -> simpy.Event:
         """Block for `duration_ns` nanoseconds."""

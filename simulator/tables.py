@@ -55,6 +55,8 @@ class Processes(NamedTuple):
         entitled_ns: what the fluid ideal had given it then.
         lag_max_ns: the most by which it was behind the ideal.
         lag_min_ns: the most by which it was ahead, <= 0.
+        save_ns: what it costs to put its memory away when another process is given its CPU.
+        restore_ns: what it costs to bring its memory back before it is given a CPU.
     """
 
     demand_ns: Int64s
@@ -76,6 +78,8 @@ class Processes(NamedTuple):
     entitled_ns: Float64s
     lag_max_ns: Float64s
     lag_min_ns: Float64s
+    save_ns: Int64s
+    restore_ns: Int64s
 
 
 class Cpus(NamedTuple):

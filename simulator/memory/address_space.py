@@ -251,6 +251,13 @@ class AddressSpace(ABC):
             self.resolve(address, access)
             self.account.data_references += 1
 
+    def touch(self, address: int, size: int, access: Access) -> None:  # noqa: B027 - most have all of it in memory
+        """Have a range in memory, as by a use of each of its pages, without counting the accesses.
+
+        Raises:
+            OutOfMemory: there is no memory for it.
+        """
+
     def touch_burst(self, burst: Burst, trajectory: Trajectory) -> Trajectory:  # noqa: ARG002 - see above
         """Use every block that a burst allocates; where that takes time, the burst takes longer.
 
@@ -265,6 +272,11 @@ class AddressSpace(ABC):
 
     def end_burst(self) -> None:  # noqa: B027 - a mechanism that holds memory for a burst overrides it
         """Give back what was only held while the burst went on."""
+
+    @property
+    def table_bytes(self) -> int:
+        """Physical memory that the tables for translating its addresses take, part of what it holds."""
+        return 0
 
     @property
     def internal_fragmentation_bytes(self) -> int:

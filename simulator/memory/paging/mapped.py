@@ -145,6 +145,11 @@ class MappedPages(AddressSpace):
         return rows
 
     @property
+    def table_bytes(self) -> int:
+        """Physical memory that the page table takes."""
+        return self.table.held_bytes
+
+    @property
     def internal_fragmentation_bytes(self) -> int:
         """What is held of pages that are not used to the end: less than a page for each region."""
         return sum(max(row.resident_bytes - row.size, 0) for row in self.regions())

@@ -137,6 +137,15 @@ class PagedSpace(MappedPages):
         walks = (misses if self.tlb.shape.entries else len(pages)) + faulted
         account.references += walks * self.shape.levels
 
+    def touch(self, address: int, size: int, access: Access) -> None:
+        """Have the pages of a range in memory.
+
+        Raises:
+            OutOfMemory: no frame is free for one of them.
+        """
+        first, last = address // self.shape.page_size, -(-(address + size) // self.shape.page_size)
+        self._touch(np.arange(first, last), access)
+
     def touch_burst(self, burst: Burst, trajectory: Trajectory) -> Trajectory:
         """Use every block that a burst allocates, whole; the faults make it longer."""
         return self._bursts.touch(burst, trajectory)
