@@ -65,8 +65,11 @@ class Frames:
     @property
     def largest_hole_bytes(self) -> int:
         """The most neighbouring free bytes; only tables that span frames need neighbours."""
-        starts, ends = _runs(self._owner == NOBODY)
-        return int((ends - starts).max(initial=0)) * self.frame_bytes
+        largest = end = 0
+        for piece in self.holdings():
+            largest = max(largest, piece.base - end)
+            end = piece.base + piece.size
+        return max(largest, self.size_bytes - end)
 
     def allocate(self, count: int, owner: str) -> Frame:
         """Hand out frames, wherever they are.
@@ -162,7 +165,9 @@ class Frames:
         """
         free = self._free[: self._free_count]
         owned = int((self._owner != NOBODY).sum())
-        if owned + len(free) != len(self._owner) or len(np.unique(free)) != len(free):
+        listed = np.zeros(len(self._owner), np.bool_)
+        listed[free] = True
+        if owned + len(free) != len(self._owner) or int(listed.sum()) != len(free):
             raise InvariantError(f"{owned} frames used + {len(free)} free != {len(self._owner)}")
         if (self._owner[free] != NOBODY).any() or ((self._users > 0) != (self._owner != NOBODY)).any():
             raise InvariantError("a frame is free and has an owner, or has an owner and no user")
