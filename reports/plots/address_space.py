@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +17,8 @@ _MOST = 5
 _PANEL_IN = 3.3
 _GAP = 0.55
 _LEAST = 0.5
+_BELOW, _ABOVE = 0.35, 0.12
+_LINE_IN = 0.16
 _UNUSED = "unused"
 _HELD_UNUSED = "#BDBDBD"
 
@@ -36,11 +39,11 @@ def address_space(result: Result) -> Figure:
     table = result.table("address_spaces")
     jobs = [job for job in result.job_names if (table["job"] == job).any()]
     shown = jobs[:_MOST]
-    more = "" if len(jobs) == len(shown) else f" {len(shown)} of {len(jobs)} jobs."
+    more = "" if len(jobs) == len(shown) else f" First {len(shown)} of {len(jobs)}."
     page = style.page(
         _PANEL_IN + style.TITLE_IN + 0.12,
         _finding(table, len(jobs)),
-        "Addresses grow upward, not to scale. Full: held in memory; light: not, or by another; grey: no use."
+        "Addresses grow upward, not to scale. Full: held; light: not, or by another; grey: without use."
         + more,
     )
     if not shown:
@@ -60,25 +63,30 @@ def _draw(ax: Axes, regions: pd.DataFrame, colour: style.Colour) -> None:
     sizes = regions["size_bytes"].to_numpy(dtype=float)
     heights = [_LEAST + (size / sizes.max()) ** 0.4 for size in sizes]
     starts = regions["start"].to_numpy(dtype=float)
-    y, end = 0.0, 0.0
-    rows = regions.to_dict("records")
     # A page's rest between two regions is no gap that anybody would draw.
     smallest = max(65536.0, 0.002 * float(starts[-1] + sizes[-1]))
-    for index, row in enumerate(rows):
-        if starts[index] - end > smallest and index:
-            _gap(ax, y, starts[index] - end)
+    gaps = np.diff(starts) - sizes[:-1]
+    total = sum(heights) + _GAP * int((gaps > smallest).sum())
+    inches = _PANEL_IN / (total + _BELOW + _ABOVE)
+    y = 0.0
+    for index, row in enumerate(regions.to_dict("records")):
+        if index and gaps[index - 1] > smallest:
+            _gap(ax, y, gaps[index - 1])
             y += _GAP
-        _region(ax, row, y, heights[index], colour)
+        _region(ax, row, (y, heights[index]), int(heights[index] * inches / _LINE_IN), colour)
         y += heights[index]
-        end = starts[index] + sizes[index]
     ax.annotate(
         f"from {int(starts[0]):#x}", xy=(0, -0.06), ha="left", va="top", color=style.GREY, fontsize=7.5
     )
-    ax.set(xlim=(0, 1), ylim=(-0.35, y + 0.12))
+    ax.set(xlim=(0, 1), ylim=(-_BELOW, total + _ABOVE))
     ax.axis("off")
 
 
-def _region(ax: Axes, row: dict[Hashable, Any], y: float, height: float, colour: style.Colour) -> None:
+def _region(
+    ax: Axes, row: dict[Hashable, Any], place: tuple[float, float], lines: int, colour: style.Colour
+) -> None:
+    """Draw a region at (bottom, height), with as many lines about it as there is room for."""
+    y, height = place
     size, held = float(row["size_bytes"]), float(row["resident_bytes"])
     full = style.darker(_HELD_UNUSED, 1.0) if row["region"] == _UNUSED else colour
     part = min(held / size, 1.0) if size else 0.0
@@ -95,9 +103,7 @@ def _region(ax: Axes, row: dict[Hashable, Any], y: float, height: float, colour:
         words.append(some if held < size else "all held")
     luminance = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2]
     white = part > 0.6 and row["region"] != _UNUSED and luminance < 0.55  # noqa: PLR2004 - light on dark
-    lines = _fitting(words, room)
-    shown = 3 if height > 0.85 else 2 if height > 0.6 else 1  # noqa: PLR2004 - lines that fit, by eye
-    text = "\n".join(lines[:shown])
+    text = "\n".join(_fitting(words, room)[: max(lines, 1)])
     ink = "white" if white else style.INK
     ax.annotate(text, xy=(0.5, y + height / 2), ha="center", va="center", color=ink, linespacing=1.25)
 

@@ -20,8 +20,8 @@ _FOOT_IN = style.FOOT_IN + 0.12
 _UP_IN = 0.12
 _CROPPED = 0.25
 """Where less of memory than this part was ever used, the rest is not drawn."""
-_TABLES, _CODE = "page tables of ", "code of "
-_SHARED = ("#8C8C8C", "#B5A27A", "#7A96B5", "#A87A9C", "#7FA88A")
+_TABLES, _ALL_TABLES, _REST = "page tables of ", "page tables", "other code and files"
+_SHARED = ("#7A96B5", "#B5A27A", "#A87A9C", "#7FA88A")
 """For memory that is no single job's: files and code that jobs share."""
 
 
@@ -48,7 +48,7 @@ def memory_map(result: Result) -> Figure:
     """
     bands = _bands(result)
     end_s = _end_s(result)
-    shades = _shades(result, [band.owner for band in bands])
+    shades = _shades(result, bands)
     highest = max((band.base + band.size for band in bands), default=1)
     size = result.manifest.memory_bytes or highest
     cropped = highest < _CROPPED * size
@@ -105,18 +105,21 @@ def _end_s(result: Result) -> float:
     return float(result.table("physical")["time_s"].max()) if len(result.table("physical")) else 1.0
 
 
-def _shades(result: Result, owners: list[str]) -> dict[str, style.Colour]:
-    """Return a colour for each owner: jobs as everywhere, their tables darker, what they share in greys."""
+def _shades(result: Result, bands: list[_Band]) -> dict[str, style.Colour]:
+    """Return a colour for each owner: jobs as everywhere; of what they share the largest by name."""
     jobs = style.colours(result)
-    present = sorted(dict.fromkeys(owners))
-    shades: dict[str, style.Colour] = {job: colour for job, colour in jobs.items() if job in present}
-    others = [owner for owner in present if owner not in jobs]
-    tables = [owner for owner in others if owner.removeprefix(_TABLES) in jobs]
-    shared = [owner for owner in others if owner not in tables]
-    for index, owner in enumerate(shared):
-        shades[owner] = style.darker(_SHARED[index % len(_SHARED)], 1.0)
-    if tables:
-        shades[_TABLES.removesuffix(" of ")] = style.darker("#444444", 1.0)
+    sizes: dict[str, int] = {}
+    for band in bands:
+        sizes[band.owner] = max(sizes.get(band.owner, 0), band.size)
+    shades: dict[str, style.Colour] = {job: colour for job, colour in jobs.items() if job in sizes}
+    others = sorted(owner for owner in sizes if owner not in jobs and not owner.startswith(_TABLES))
+    largest = sorted(others, key=lambda owner: -sizes[owner])[: len(_SHARED)]
+    for owner, shade in zip(largest, _SHARED, strict=False):
+        shades[owner] = style.darker(shade, 1.0)
+    if len(others) > len(largest):
+        shades[_REST] = style.darker("#C9C9C9", 1.0)
+    if any(owner.startswith(_TABLES) for owner in sizes):
+        shades[_ALL_TABLES] = style.darker("#444444", 1.0)
     return shades
 
 
@@ -126,8 +129,8 @@ def _draw(ax: Axes, bands: list[_Band], shades: dict[str, style.Colour], length:
         left, right = band.start_s / length, band.end_s / length
         low, high = band.base / unit, (band.base + band.size) / unit
         corners.append([(left, low), (left, high), (right, high), (right, low)])
-        known = band.owner if band.owner in shades else _TABLES.removesuffix(" of ")
-        faces.append(shades[known])
+        rest = _ALL_TABLES if band.owner.startswith(_TABLES) else _REST
+        faces.append(shades[band.owner if band.owner in shades else rest])
     # White edges keep neighbours apart, as long as the pieces are large enough to be seen between them.
     thick = 0.6 if len(bands) < 200 else 0.0  # noqa: PLR2004 - by eye
     ax.add_collection(PolyCollection(corners, facecolors=faces, edgecolors="white", linewidths=thick))
