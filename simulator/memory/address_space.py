@@ -270,6 +270,16 @@ class AddressSpace(ABC):
         """
         return trajectory
 
+    def steady_burst(self, burst: Burst, trajectory: Trajectory) -> Trajectory | None:  # noqa: ARG002 - see above
+        """What `touch_burst` is sure to say, now and whenever the burst is repeated; None if that is open.
+
+        A kernel that repeats a burst without carrying it out needs to know.
+        """
+        return trajectory
+
+    def count_bursts(self, burst: Burst, times: int) -> None:  # noqa: B027 - nothing to count for most
+        """Count what so many more runs of a steady burst take, as `touch_burst` would."""
+
     def end_burst(self) -> None:  # noqa: B027 - a mechanism that holds memory for a burst overrides it
         """Give back what was only held while the burst went on."""
 

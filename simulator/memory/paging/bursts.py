@@ -93,6 +93,11 @@ class BurstPages:
             return None
         return last.result
 
+    def count(self, burst: Burst, times: int) -> None:
+        """Count the faults of so many more runs of a burst that is steady."""
+        faults = times * self._known[burst].faults
+        self._space.account.fault(FaultKind.DEMAND_ZERO, faults, self._space.mechanism.costs)
+
     def _hold(self, pages: int, faults: int) -> None:
         space = self._space
         space.extra = space.mechanism.frames.allocate(pages, space.owner)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulator.errors import InvariantError, TimeshareError
+from simulator.errors import InvariantError
 from simulator.memory.address_space import AddressSpace, Region
 from simulator.memory.contiguous import HEAP_ALIGNMENT
 from simulator.memory.errors import OutOfMemory
@@ -62,8 +62,7 @@ class MappedPages(AddressSpace):
             code: the code of a process that this one is a copy of.
 
         Raises:
-            OutOfMemory: there are no frames for them.
-            TimeshareError: the layout is larger than the address space.
+            OutOfMemory: there are no frames for them, or the layout is larger than the address space.
         """
         super().__init__()
         self.mechanism = mechanism
@@ -78,9 +77,12 @@ class MappedPages(AddressSpace):
         self.stack_first = shape.pages - -(-layout.stack_bytes // shape.page_size)
         if heap_start + layout.heap_bytes > self.stack_first * shape.page_size:
             needs = heap_start + layout.heap_bytes + layout.stack_bytes
-            raise TimeshareError(
+            raise OutOfMemory(
                 f"an address space of {format_bytes(needs)}: addresses of {shape.address_bits} bits have "
-                f"room for {format_bytes(self.top)}"
+                f"room for {format_bytes(self.top)}",
+                needs,
+                self.top,
+                self.top,
             )
         self.table = PageTable(mechanism.frames, shape, f"page tables of {owner}")
         self.regions_by_page = Regions()

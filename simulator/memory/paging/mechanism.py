@@ -95,8 +95,7 @@ class PagingMechanism(Mechanism):
         """Return a new address space.
 
         Raises:
-            OutOfMemory: there are no frames for its tables and its code.
-            TimeshareError: the layout is larger than an address space.
+            OutOfMemory: there are no frames for its tables and code, or it is larger than addresses reach.
         """
         return self._create(layout, owner, None)
 

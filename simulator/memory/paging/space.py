@@ -150,6 +150,14 @@ class PagedSpace(MappedPages):
         """Use every block that a burst allocates, whole; the faults make it longer."""
         return self._bursts.touch(burst, trajectory)
 
+    def steady_burst(self, burst: Burst, trajectory: Trajectory) -> Trajectory | None:
+        """What `touch_burst` is sure to say: known once a run has left the pages as they were."""
+        return self._bursts.steady(burst, trajectory)
+
+    def count_bursts(self, burst: Burst, times: int) -> None:
+        """Count the faults of so many more runs of a steady burst."""
+        self._bursts.count(burst, times)
+
     def _touch(self, pages: NDArray[np.int64], access: Access) -> int:
         """Use pages, ascending and valid, each once; return how many faulted."""
         entries = self.table.get_many(pages)

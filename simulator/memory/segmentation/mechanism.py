@@ -69,8 +69,7 @@ class SegmentationMechanism(Mechanism):
         """Return a new address space.
 
         Raises:
-            OutOfMemory: there is no hole for its code or its stack.
-            TimeshareError: a segment would be larger than its addresses.
+            OutOfMemory: there is no hole for its code or its stack, or a segment exceeds its addresses.
         """
         return SegmentedSpace(self, layout, owner)
 

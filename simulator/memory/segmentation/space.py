@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.errors import InvariantError, TimeshareError
+from simulator.errors import InvariantError
 from simulator.memory.address_space import Access, AddressSpace, Region
 from simulator.memory.errors import FaultKind, MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes, round_up
@@ -45,8 +45,7 @@ class SegmentedSpace(AddressSpace):
             code: the code of a process that this one is a copy of.
 
         Raises:
-            OutOfMemory: there is no hole for them.
-            TimeshareError: a segment would be larger than its addresses.
+            OutOfMemory: there is no hole for them, or a segment would be larger than its addresses.
         """
         super().__init__()
         self.layout = layout
@@ -57,9 +56,12 @@ class SegmentedSpace(AddressSpace):
         room = 1 << (mechanism.address_bits - SELECTOR_BITS)
         largest = max(layout.code_bytes, layout.heap_bytes, layout.stack_bytes)
         if largest > room:
-            raise TimeshareError(
+            raise OutOfMemory(
                 f"a segment of {format_bytes(largest)}: with addresses of {mechanism.address_bits} bits a "
-                f"segment has at most {format_bytes(room)}"
+                f"segment has at most {format_bytes(room)}",
+                largest,
+                room,
+                room,
             )
         heap = Segment("heap", 0, 0)
         stack = Segment("stack", 0, 0, grows_down=True)

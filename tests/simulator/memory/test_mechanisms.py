@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simulator.errors import TimeshareError
 from simulator.memory.address_space import Access, Layout
 from simulator.memory.costs import MemoryCosts
 from simulator.memory.errors import FaultKind, ForkError, MemoryFault, OutOfMemory
@@ -135,7 +134,7 @@ def test_the_stack_grows_down_when_it_is_touched_below(mechanism_of) -> None:
 
 def test_a_segment_is_no_larger_than_its_addresses(mechanism_of) -> None:
     """With 16 bits and two of them for the segment's number, 16 KiB are the most."""
-    with pytest.raises(TimeshareError, match=r"addresses of 16 bits a segment has at most 16\.0 KiB"):
+    with pytest.raises(OutOfMemory, match=r"addresses of 16 bits a segment has at most 16\.0 KiB"):
         mechanism_of("segmentation", address_bits=16).create(SMALL, "process")
 
 

@@ -314,6 +314,12 @@ def test_freed_mappings_give_their_frames_back_and_fault_again() -> None:
         mechanism.memory.check()
         space.end_burst()
         assert space.resident_bytes == held
+        assert space.steady_burst(burst, trajectory) is result
+    space.count_bursts(burst, 5)
+    assert space.account.faults[FaultKind.DEMAND_ZERO] == 20 * 8
+    space.map_region(PAGE)
+    space.access_many(np.array([space.grow_heap(PAGE)]), Access.WRITE)
+    assert space.steady_burst(burst, trajectory) is None
 
 
 def test_a_mapping_that_a_burst_leaves_stays() -> None:
