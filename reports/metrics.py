@@ -8,6 +8,7 @@ import pandas as pd
 
 from reports.fairness import finish_ratio, histogram_quantile, jain_index, pairwise_error, share_errors
 from reports.latency import PERCENTILES, request_metrics
+from reports.memory_metrics import fragmentation_metrics, translation_metrics
 from reports.result import Result
 
 _MEMORY_FAILURE = re.compile(r"^(?:refused:|killed: out of memory)")
@@ -39,6 +40,7 @@ def job_metrics(result: Result) -> pd.DataFrame:
     - `queue_p50_s`, `queue_p99_s`: run-queue latency, the wait from ready to running each time; the upper end
       of the histogram's bucket, at most a quarter above the percentile itself.
     - `peak_heap_bytes`, `peak_resident_bytes`: sums of the processes' peaks.
+    - `faults`, `tlb_hit_share`: `memory_metrics.translation_metrics`.
     - the requests' columns of `latency.request_metrics`.
     """
     processes, requests = result.table("processes"), result.table("requests")
@@ -52,7 +54,10 @@ def job_metrics(result: Result) -> pd.DataFrame:
             requests[requests["job"] == job], lifetime_s=lived, end_s=end_s, percentiles=percentiles(result)
         )
         queue = queue_waits(result, job)
-        rows.append({**_process_metrics(own, delivered, result.manifest.quantum_s), **queue, **served})
+        memory = translation_metrics(result, job)
+        rows.append(
+            {**_process_metrics(own, delivered, result.manifest.quantum_s), **queue, **memory, **served}
+        )
     frame = pd.DataFrame(rows, index=pd.Index(result.job_names, name="job"))
     frame.insert(3, "share_error", frame["cpu_share"] - frame["entitled_share"])
     return frame
@@ -72,6 +77,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
     - `finish_ratio`: `fairness.finish_ratio`, if every process ended of its own accord.
     - `queue_p50_s`, `queue_p99_s`: run-queue latency over all jobs, as in `job_metrics`.
     - `migrations`; `wasted_s`: CPU time idled while a process waited that might have used it.
+    - `internal_fragmentation_bytes`, `compactions`: `memory_metrics.fragmentation_metrics`.
     - `oom_kills`: processes refused (which is for want of memory only) or killed when out of memory.
     """
     cpus, processes = result.table("cpus"), result.table("processes")
@@ -98,6 +104,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
         **queue_waits(result),
         "migrations": _optional_sum(processes, "migrations"),
         "wasted_s": _optional_sum(cpus, "wasted_s"),
+        **fragmentation_metrics(result),
         "oom_kills": processes["exit_reason"].str.contains(_MEMORY_FAILURE).sum(),
     }
     return {name: float(value) for name, value in found.items() if not math.isnan(value)}

@@ -86,6 +86,32 @@ _RUN: Mapping[str, Columns] = {
     "slices": {"cpu": "int", "pid": "int", "job": "str", "start_ns": "int", "end_ns": "int"},
     "events": {"time_s": "float", "pid": "int", "job": "str", "kind": "str", "detail": "str"},
     "runqueue_latency": {"job": "str", "bucket_low_ns": "int", "bucket_high_ns": "int", "count": "int"},
+    "translation": {
+        "pid": "int",
+        "job": "str",
+        "accesses": "int",
+        "references": "int",
+        "tlb_hits": "int",
+        "tlb_misses": "int",
+        "faults": "int",
+    },
+    "physical": {
+        "time_s": "float",
+        "used_bytes": "int",
+        "free_bytes": "int",
+        "largest_hole_bytes": "int",
+        "compactions": "int",
+    },
+    "memory_map": {"time_s": "float", "base": "int", "size_bytes": "int", "owner": "str"},
+    "address_spaces": {
+        "pid": "int",
+        "job": "str",
+        "region": "str",
+        "start": "int",
+        "size_bytes": "int",
+        "resident_bytes": "int",
+        "allows": "str",
+    },
 }
 _COMPARISON: Mapping[str, Columns] = {
     "replications": {
@@ -101,7 +127,7 @@ _COMPARISON: Mapping[str, Columns] = {
 }
 TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPARISON}
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
-OPTIONAL = frozenset({"runqueue_latency", "heap"})
+OPTIONAL = frozenset({"runqueue_latency", "heap", "translation", "physical", "memory_map", "address_spaces"})
 """Tables that results written before they came to be do not have; read as empty ones."""
 
 _DTYPES: Mapping[Kind, str] = {"int": "int64", "float": "float64", "str": "object", "bool": "boolean"}

@@ -21,6 +21,7 @@ _COUNTS = {
     "requests",
 }
 _COUNTS |= {"finished", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
+_COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes"}
 
 
 def summary(result: Result) -> dict[str, Any]:

@@ -47,6 +47,8 @@ def job_table(summary: Row) -> FittedTable:
         return [show(_number(job[name])) for job in jobs]
 
     served = [_served(job) for job in jobs]
+    paged = any(_number(job["faults"]) > 0 for job in jobs)
+    translated = any(not math.isnan(_number(job["tlb_hit_share"])) for job in jobs)
     return FittedTable(
         [
             Column("job", [job["job"] for job in jobs], left=True),
@@ -63,6 +65,8 @@ def job_table(summary: Row) -> FittedTable:
             Column("p99\nlatency", cells("latency_p99_s", units.duration), rank=3),
             Column("deadlines\nmissed", cells("missed_deadlines", units.number), rank=4),
             Column("peak\nheap", cells("peak_heap_bytes", units.size), rank=7),
+            *([Column("page\nfaults", cells("faults", units.number), rank=8)] if paged else []),
+            *([Column("TLB\nhits %", cells("tlb_hit_share", _percent), rank=4)] if translated else []),
             Column("ended", [job["ended"] for job in jobs], rank=5, left=True),
         ]
     )
@@ -85,6 +89,11 @@ def machine_line(summary: Row) -> Text:
         switches += f", {units.duration(machine['wasted_s'])} of CPU time idle while a process waited"
     held = units.size(machine["peak_resident_bytes"])
     memory = f"memory: at most {held} of {units.size(summary['memory_bytes'])} held"
+    if machine.get("internal_fragmentation_bytes", 0) > 0:
+        memory += f", {units.size(machine['internal_fragmentation_bytes'])} of it without use"
+    if machine.get("compactions", 0) > 0:
+        times = units.number(machine["compactions"])
+        memory += f"; processes were moved together {'once' if times == '1' else f'{times} times'}"
     return Text(f"{', '.join(shares)}; {switches}; {memory}.")
 
 

@@ -25,8 +25,18 @@ _OF_JOB = {
     "lag": "lag_s",
     "peak_heap": "peak_heap_bytes",
     "peak_resident": "peak_resident_bytes",
+    "faults": "faults",
+    "tlb_hit_rate": "tlb_hit_share",
 }
-_OF_MACHINE = {"oom_kills": "oom_kills", "jain": "jain", "switches": "switches", "idle_share": "idle_share"}
+_OF_MACHINE = {
+    "oom_kills": "oom_kills",
+    "jain": "jain",
+    "switches": "switches",
+    "idle_share": "idle_share",
+    "switching_share": "switching_share",
+    "internal_fragmentation": "internal_fragmentation_bytes",
+    "compactions": "compactions",
+}
 _WITHOUT_VALUE = {
     "latency": "no request arrived",
     "drops": "no request arrived",
@@ -34,6 +44,7 @@ _WITHOUT_VALUE = {
     "missed_deadlines": "no request had a deadline",
     "response": "it never ran",
     "cpu_share": "no CPU time was delivered",
+    "tlb_hit_rate": "no address was translated by a TLB",
 }
 _LATENCY = re.compile(r"mean|max|p\d+(\.\d+)?")
 

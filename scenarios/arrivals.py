@@ -1,7 +1,7 @@
 """How requests reach a job: closed loop, a camera's frames, or a Poisson process."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -9,14 +9,11 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     Tag,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
 
+from scenarios.kinds import UnderKey, only_kind
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
 from scenarios.units import Duration
 
@@ -90,38 +87,6 @@ _SHORT = "closed-loop"
 _FORMS = "closed-loop, {camera: {fps: 10}} or {poisson: {rate: 5}}"
 
 
-class _UnderKey:
-    """Marks a model that the file writes under a key of its own: `{camera: {fps: 10}}`."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def __get_pydantic_core_schema__(self, source: type, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def unwrap(value: object) -> object:
-            return value[self.kind] if isinstance(value, Mapping) else value
-
-        def wrap(value: BaseModel, handler: core_schema.SerializerFunctionWrapHandler) -> dict[str, Any]:
-            return {self.kind: handler(value)}
-
-        schema = handler(source)
-        return core_schema.no_info_before_validator_function(
-            unwrap,
-            schema,
-            serialization=core_schema.wrap_serializer_function_ser_schema(wrap, schema=schema),
-        )
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        mapping = {
-            "type": "object",
-            "properties": {self.kind: handler(schema)},
-            "required": [self.kind],
-            "additionalProperties": False,
-        }
-        return {"anyOf": [{"const": self.kind}, mapping]} if self.kind == _SHORT else mapping
-
-
 def _kind(value: object) -> str | None:
     """Return the kind that a checked value is of, by its only key or its class."""
     if isinstance(value, Mapping):
@@ -143,29 +108,15 @@ def _one_kind(value: object) -> object:
         raise findings_error([Finding((), message)])
     if not isinstance(value, Mapping) or not value:
         raise findings_error([Finding((), f"write how requests arrive: {_FORMS}")])
-    unknown = [str(key) for key in value if key not in KINDS]
-    if unknown:
-        raise findings_error(
-            [
-                Finding(
-                    (key,),
-                    f"unknown kind of arrivals{did_you_mean(key, KINDS)} {known_words(KINDS)}",
-                    on_key=True,
-                )
-                for key in unknown
-            ]
-        )
-    if len(value) > 1:
-        raise findings_error([Finding((), f"arrivals are of one kind, not of {len(value)}: {_FORMS}")])
-    return value
+    return only_kind(value, KINDS, "arrivals", _FORMS)
 
 
 _MODELS = (ClosedLoop, Camera, Poisson)
 
 Arrivals = Annotated[
-    Annotated[ClosedLoop, _UnderKey("closed-loop"), Tag("closed-loop")]
-    | Annotated[Camera, _UnderKey("camera"), Tag("camera")]
-    | Annotated[Poisson, _UnderKey("poisson"), Tag("poisson")],
+    Annotated[ClosedLoop, UnderKey("closed-loop", short=True), Tag("closed-loop")]
+    | Annotated[Camera, UnderKey("camera"), Tag("camera")]
+    | Annotated[Poisson, UnderKey("poisson"), Tag("poisson")],
     Discriminator(_kind),
     BeforeValidator(_one_kind),
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from scenarios.memory_frames import memory_tables
 from simulator.tables import DROPPED
 from simulator.waits import bucket_ends_ns
 
@@ -38,6 +39,7 @@ def final_tables(machine: Machine, end_ns: int) -> dict[str, pa.Table]:
         "cpus": cpus_table(machine, end_ns),
         "events": events_table(machine),
         "runqueue_latency": runqueue_latency_table(machine),
+        **memory_tables(machine),
         **({"heap": heap_table(machine)} if recorded else {}),
     }
 
@@ -149,6 +151,9 @@ def memory_table(samples: Sequence[MemorySample], jobs: Sequence[str]) -> pa.Tab
             "heap_free_bytes": pa.array([sample.heap_free_bytes for sample in samples], pa.int64()),
             "largest_free_block_bytes": pa.array(
                 [sample.largest_free_block_bytes for sample in samples], pa.int64()
+            ),
+            "internal_fragmentation_bytes": pa.array(
+                [sample.internal_fragmentation_bytes for sample in samples], pa.int64()
             ),
         }
     )

@@ -168,13 +168,44 @@ class HeapChurnJob(CommonJob):
         return self
 
 
+class MemoryWalkJob(CommonJob):
+    """A program that allocates a block, walks over it, and frees it, over and over."""
+
+    workload: Literal["memory-walk"] = Field(description="What the job runs.")
+    size_bytes: PositiveSize = Field(alias="size", description="Size of the block.")
+    order: Literal["sequential", "random"] = Field(
+        default="sequential", description="Whether its addresses come one after another or at random."
+    )
+    stride_bytes: PositiveSize = Field(
+        default=64, alias="stride", description="Distance between the addresses that are used."
+    )
+    passes: Annotated[int, Field(strict=True, ge=1)] = Field(
+        default=1, description="How often the block is walked over before it is freed."
+    )
+    access: Literal["read", "write"] = Field(default="write", description="What is done at each address.")
+    pause_ns: Duration = Field(default=0, alias="pause", description="Sleep after each block is freed.")
+    rounds: Annotated[int, Field(strict=True, ge=1)] | None = Field(
+        default=None, description="The job exits after this many blocks; left out: it goes on until the end."
+    )
+
+    @model_validator(mode="after")
+    def _stride_is_within(self) -> Self:
+        if self.stride_bytes > self.size_bytes:
+            size, stride = format_size(self.size_bytes), format_size(self.stride_bytes)
+            message = f"a stride of {stride} leads out of a block of {size}; make it smaller"
+            raise findings_error([Finding(("stride",), message)])
+        return self
+
+
 class PluginJob(CommonJob):
     """A workload from outside: an installed plug-in's name, or module:callable."""
 
     workload: str = Field(
         pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$",
         description="What the job runs: module:callable, or the name under which a plug-in is installed.",
-        json_schema_extra={"not": {"enum": ["vision", "cpu-bound", "interactive", "heap-churn"]}},
+        json_schema_extra={
+            "not": {"enum": ["vision", "cpu-bound", "interactive", "heap-churn", "memory-walk"]}
+        },
     )
     options: Mapping[str, Any] = Field(
         default_factory=dict, description="Handed to the workload as it stands here, without checks."
@@ -209,6 +240,7 @@ BUILT_IN: dict[str, type[CommonJob]] = {
     "cpu-bound": CpuBoundJob,
     "interactive": InteractiveJob,
     "heap-churn": HeapChurnJob,
+    "memory-walk": MemoryWalkJob,
 }
 """The workloads whose options the schema knows."""
 PLUGIN = "plug-in"
@@ -232,6 +264,7 @@ Job = Annotated[
     | Annotated[CpuBoundJob, Tag("cpu-bound")]
     | Annotated[InteractiveJob, Tag("interactive")]
     | Annotated[HeapChurnJob, Tag("heap-churn")]
+    | Annotated[MemoryWalkJob, Tag("memory-walk")]
     | Annotated[PluginJob, Tag(PLUGIN)],
     Discriminator(_kind),
 ]

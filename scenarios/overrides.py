@@ -66,7 +66,10 @@ def _set(tree: Tree, path: KeyPath, value: object, name: str) -> None:
 
 def _may_be_left_out(place: KeyPath) -> bool:
     """Tell whether a file may leave out the mapping at `place` although it has keys of its own."""
-    sections: tuple[KeyPath, ...] = (("machine",), ("machine", "memory"))
+    memory = ("machine", "memory")
+    sections: tuple[KeyPath, ...] = (("machine",), memory, (*memory, "disk"))
+    if place == (*memory, "translation", "paging", "tlb"):
+        return True
     return place in sections or (place[0] == "jobs" and place[2:] in (("memory",), ("options",)))
 
 

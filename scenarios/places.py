@@ -9,8 +9,9 @@ from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
 from scenarios.economy import Change, Funding
 from scenarios.heaps import Heap
 from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
+from scenarios.memory import TRANSLATIONS, Disk, MachineMemory, TlbOptions
 from scenarios.problems import KeyPath, did_you_mean
-from scenarios.schema import Machine, MachineMemory, Scenario, Scheduler
+from scenarios.schema import Machine, Scenario, Scheduler
 
 _ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
@@ -19,6 +20,8 @@ _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     ("machine",): Machine,
     ("machine", "memory"): MachineMemory,
     ("machine", "memory", "heap"): Heap,
+    ("machine", "memory", "disk"): Disk,
+    ("machine", "memory", "translation", "paging", "tlb"): TlbOptions,
     ("scheduler",): Scheduler,
 }
 
@@ -33,6 +36,8 @@ def model_at(path: KeyPath, data: Any) -> type[BaseModel] | None:  # noqa: ANN40
             return Change
         case ("currencies", str()):
             return Funding
+        case ("machine", "memory", "translation", str(kind)):
+            return TRANSLATIONS.get(kind)
         case ("jobs", str(name), *rest):
             return _inside_job(rest, value_at(("jobs", name), data))
     return _SECTIONS.get(path)

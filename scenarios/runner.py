@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.economy import currencies_of
 from scenarios.frames import final_tables
-from scenarios.jobs import CommonJob, CpuBoundJob, HeapChurnJob, InteractiveJob, PluginJob, VisionJob
+from scenarios.jobs import (
+    CommonJob,
+    CpuBoundJob,
+    HeapChurnJob,
+    InteractiveJob,
+    MemoryWalkJob,
+    PluginJob,
+    VisionJob,
+)
+from scenarios.memory import make_mechanism
 from scenarios.result import Output
 from scenarios.spool import Requester, Spool, StreamedRecordings
 from simulator.hardware import Hardware
@@ -19,6 +28,7 @@ from simulator.memory.address_space import Layout
 from simulator.memory.heap_log import HeapLog
 from simulator.schedulers.registry import make_scheduler
 from simulator.sources import Source
+from simulator.streams import Streams
 from simulator.tickets import Economy
 from workloads.arrivals import camera_times, poisson_times
 from workloads.base import Context, Workload, make_workload
@@ -81,7 +91,9 @@ class Simulation:
         self.machine = Machine(
             make_scheduler(self.policy, scenario.scheduler.options if own else {}),
             Hardware(spec.cpus, spec.quantum_ns, spec.context_switch_ns, spec.migration_ns, spec.tick_ns),
-            memory_bytes=spec.memory.size_bytes,
+            mechanism=make_mechanism(
+                spec.memory, cpus=spec.cpus, random=Streams(scenario.seed, replication).named("tlb")
+            ),
             economy=Economy(currencies_of(scenario.currencies)),
             seed=scenario.seed,
             replication=replication,
@@ -126,9 +138,9 @@ class Simulation:
             code_bytes=job.memory.code_bytes,
             heap_bytes=workload.heap_bytes if limit is None else limit,
             stack_bytes=job.memory.stack_bytes,
+            program=_program(job),
         )
         threads = job.threads if isinstance(job, VisionJob) else 1
-        self.recordings.jobs += [name] * threads
         self.processes[name] = self.machine.spawn(
             name,
             workload.program,
@@ -177,6 +189,7 @@ class Simulation:
             "quantum_ns": scenario.machine.quantum_ns,
             "cpus": scenario.machine.cpus,
             "memory_bytes": scenario.machine.memory.size_bytes,
+            "translation": scenario.machine.memory.kind,
             "jobs": [
                 {
                     "job": name,
@@ -208,6 +221,12 @@ class Simulation:
         }
 
 
+def _program(job: Job) -> str:
+    """Return the name of the program that a job runs; jobs of the same program can share its code."""
+    model = getattr(job, "profile", None) or getattr(job, "model", None)
+    return job.workload if model is None else str(model)
+
+
 def _options(job: Job) -> dict[str, Any]:
     """Return what the job's workload is made with."""
     if isinstance(job, VisionJob):
@@ -216,8 +235,8 @@ def _options(job: Job) -> dict[str, Any]:
         return {"work_ns": job.work_ns}
     if isinstance(job, InteractiveJob):
         return {"compute_ns": job.compute_ns, "sleep_ns": job.sleep_ns}
-    if isinstance(job, HeapChurnJob):
-        return {name: getattr(job, name) for name in HeapChurnJob.model_fields if name not in SHARED_KEYS}
+    if isinstance(job, HeapChurnJob | MemoryWalkJob):
+        return {name: getattr(job, name) for name in type(job).model_fields if name not in SHARED_KEYS}
     if isinstance(job, PluginJob):
         return dict(job.options)
     raise TypeError(f"a job of an unknown kind: {type(job).__name__}")

@@ -6,18 +6,19 @@ units, `model_dump(by_alias=True)` a mapping that reads as a scenario file again
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import SchemaSerializer, core_schema
 
 from scenarios.economy import Change, CurrencyName, Funding, check_currencies
-from scenarios.heaps import Heap, HeapSpec
 from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, VisionJob
+from scenarios.memory import MachineMemory
+from scenarios.memory_checks import check_spaces
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
 from scenarios.thresholds import METRICS, ThresholdText
-from scenarios.units import Duration, PositiveDuration, PositiveSize, format_duration
+from scenarios.units import Duration, PositiveDuration, format_duration
 from simulator.plugins import PluginError
 from simulator.schedulers.registry import make_scheduler, scheduler_class
 
@@ -29,22 +30,6 @@ JobName = Annotated[str, Field(pattern=JOB_NAME, max_length=64)]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MachineMemory(_Part):
-    """Physical memory and how addresses are translated."""
-
-    size_bytes: PositiveSize = Field(default=4 * 2**30, alias="size", description="Size of physical memory.")
-    translation: Literal["base-and-bounds"] = Field(
-        default="base-and-bounds",
-        description="How a process's addresses become physical ones. base-and-bounds: each process has one "
-        "contiguous piece of physical memory (OSTEP chapter 15).",
-    )
-    heap: HeapSpec = Field(
-        default_factory=Heap,
-        description="The allocator behind malloc and free, for jobs that have none of their own: a name, or "
-        "a mapping of what is different from the heap that it is like.",
-    )
 
 
 class Machine(_Part):
@@ -153,6 +138,7 @@ class Scenario(_Part):
             *unknown_jobs(self.jobs, [change.job for change in self.changes], self._threshold_jobs()),
             *self._check_changes(),
             *self._check_affinity(),
+            *check_spaces(self.machine.memory, self.machine.cpus, self.jobs),
             *check_currencies(self.currencies, self.jobs, self.changes),
             *self._check_thresholds(),
         ]

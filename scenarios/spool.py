@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scenarios.frames import memory_table, requests_table, slices_table, windows_table
+from scenarios.memory_frames import memory_map_table, physical_table
 from simulator.recordings import SLICE, Recordings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from simulator.recordings import MemorySample
+    from simulator.recordings import MemorySamples
     from simulator.tables import Float64s, Int64s, Matrix
 
 GROUP_ROWS = 1 << 16
@@ -79,15 +80,13 @@ class StreamedRecordings(Recordings):
     """Recordings that do not grow with the time simulated: what is full goes to a spool.
 
     Attributes:
-        spool: takes the tables slices, requests, cpu and memory.
+        spool: takes the tables slices, requests, cpu, memory, physical and memory_map.
         cpus: of the machine, for shares.
-        jobs: the jobs' names by pid.
         requesters: by number of the source.
     """
 
     spool: Spool = field(default_factory=Spool)
     cpus: int = 1
-    jobs: list[str] = field(default_factory=list)
     requesters: dict[int, Requester] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -106,9 +105,7 @@ class StreamedRecordings(Recordings):
         requester.written += requests.shape[1]
         self.spool.append("requests", table)
 
-    def add_window(
-        self, end_ns: int, cpu_ns: Int64s, entitled_ns: Float64s, memory: list[MemorySample]
-    ) -> None:
+    def add_window(self, end_ns: int, cpu_ns: Int64s, entitled_ns: Float64s, memory: MemorySamples) -> None:
         """Keep a window, and write all that are kept when there are many."""
         super().add_window(end_ns, cpu_ns, entitled_ns, memory)
         if len(self.window_ends_ns) > WINDOWS:
@@ -118,4 +115,6 @@ class StreamedRecordings(Recordings):
         """Write the windows that are kept; the last stays, as the next one's difference is taken to it."""
         self.spool.append("cpu", windows_table(self, self.jobs, self.cpus))
         self.spool.append("memory", memory_table(self.memory, self.jobs))
+        self.spool.append("physical", physical_table(self.physical))
+        self.spool.append("memory_map", memory_map_table(self.maps))
         self.forget_windows()

@@ -53,10 +53,15 @@ METRICS: dict[str, Metric] = {
     "lag": Metric("seconds", True, "CPU time the job was at worst behind its entitlement"),
     "peak_heap": Metric("bytes", True, "most memory allocated from the heap at once"),
     "peak_resident": Metric("bytes", True, "most physical memory held at once"),
+    "faults": Metric("count", True, "page faults and stack growths that the kernel served"),
+    "tlb_hit_rate": Metric("fraction", True, "part of the address translations that the TLB knew"),
     "oom_kills": Metric("count", False, "processes refused or killed because memory ran out"),
     "jain": Metric("fraction", False, "Jain's fairness index of CPU time per ticket; 1 is perfectly fair"),
     "switches": Metric("count", False, "context switches"),
     "idle_share": Metric("fraction", False, "part of all CPUs' time in which nothing ran"),
+    "switching_share": Metric("fraction", False, "part of all CPUs' time lost to switches"),
+    "internal_fragmentation": Metric("bytes", False, "most memory held that no process had asked for"),
+    "compactions": Metric("count", False, "times that processes were moved together in memory"),
 }
 
 

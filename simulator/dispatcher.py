@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simulator.hardware import Hardware
     from simulator.schedulers.base import Scheduler
     from simulator.sources import Source
+    from simulator.tables import Int64s
 
 Engine = Literal["auto", "interpreted", "compiled"]
 
@@ -139,6 +140,9 @@ class Dispatcher:
         if cpu_ns == 0:
             event.happen_in(0, failure)
             return event
+        team = int(self.state.processes.team[pid])
+        if team != NOBODY:
+            return self._begin_team(team, teams.alone(cpu_ns), failure)
         self._awaited[pid] = event
         if failure is not None:
             self._failures[pid] = failure
@@ -146,25 +150,23 @@ class Dispatcher:
         demands.ask(self.policy, self.state.processes, self.state.totals, pid, cpu_ns)
         return event
 
-    def execute(self, pid: int, burst: Burst, until_ns: int, failure: Exception | None = None) -> Demand:
+    def execute(
+        self, pid: int, burst: Burst, until_ns: int, *, before_ns: int = 0, failure: Exception | None = None
+    ) -> Demand:
         """Ask for the CPU time of a burst, up to `until_ns` into it, on as many threads as the process has.
 
         Args:
             pid: the process.
             burst: what it executes.
-            until_ns: CPU time where it ends or breaks off.
+            until_ns: CPU time where it ends or breaks off, as recorded.
+            before_ns: CPU time beside that, which one thread spends alone; where there are several, first.
             failure: raised in the program then.
         """
         team = int(self.state.processes.team[pid])
         if team == NOBODY or until_ns == 0:
-            return self.demand(pid, until_ns, failure)
-        event = self._awaited[pid] = Demand(self.clock)
-        if failure is not None:
-            self._failures[pid] = failure
-        self.state.lay_out(team, burst, until_ns, 1)
-        state = self.state
-        teams.begin_burst(self.policy, state.processes, state.totals, state.teams, team)
-        return event
+            return self.demand(pid, before_ns + until_ns, failure)
+        phases = teams.phases_of(burst, self.state.threads_of(team), until_ns, before_ns)
+        return self._begin_team(team, phases, failure)
 
     def serve(self, pid: int, source: int, burst: Burst, rounds: int) -> Demand:
         """Let the kernel answer so many requests for a process; the event happens after the last.
@@ -177,7 +179,7 @@ class Dispatcher:
         """
         state, team = self.state, int(self.state.processes.team[pid])
         if team != NOBODY:
-            self.state.lay_out(team, burst, burst.cpu_ns, rounds)
+            state.lay_out(team, teams.phases_of(burst, state.threads_of(team)), rounds)
         self._awaited[pid] = Demand(self.clock)
         state.processes.rounds[pid] = rounds
         state.processes.source[pid] = source
@@ -244,6 +246,16 @@ class Dispatcher:
         self._empty_slices()
         for source in self.sources:
             source.flush(everything=True)
+
+    def _begin_team(self, team: int, phases: Int64s, failure: Exception | None) -> Demand:
+        state = self.state
+        pid = int(state.teams.leader[team])
+        event = self._awaited[pid] = Demand(self.clock)
+        if failure is not None:
+            self._failures[pid] = failure
+        state.lay_out(team, phases, 1)
+        teams.begin_burst(self.policy, state.processes, state.totals, state.teams, team)
+        return event
 
     def _run_span(self, limit: int) -> int:
         totals = self.state.totals

@@ -79,7 +79,7 @@ def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: i
     if last != pid:
         if last != NOBODY and processes.queued[last] == 1:
             processes.preemptions[last] += 1
-        switch = totals.context_switch_ns[0]
+        switch = totals.context_switch_ns[0] + memory_swap_ns(processes, last, pid)
         cpus.switches[cpu] += 1
         processes.switches_in[pid] += 1
         cpus.last_pid[cpu] = pid
@@ -96,6 +96,15 @@ def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: i
         cpus.switching_ns[cpu] += switch
         cpus.migrating_ns[cpu] += refill
     return lead
+
+
+def memory_swap_ns(processes: Processes, last: int, pid: int) -> int:
+    """Return what a switch costs because of memory: threads of one team have the same."""
+    if last == NOBODY:
+        return processes.restore_ns[pid]  # type: ignore[no-any-return] # a column of integers
+    if processes.team[last] != NOBODY and processes.team[last] == processes.team[pid]:
+        return 0
+    return processes.save_ns[last] + processes.restore_ns[pid]  # type: ignore[no-any-return] # see above
 
 
 def take_back(cpus: Cpus, cpu: int, unspent: int) -> None:

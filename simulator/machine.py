@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from simulator import books
 from simulator.bank import Bank
-from simulator.calls import Calls
+from simulator.calls import CallError, Calls
 from simulator.currencies import BASE
 from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
+from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
+from simulator.memory.costs import MemoryCosts
 from simulator.memory.errors import MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes
 from simulator.memory.heap_config import FIRST_FIT
-from simulator.memory.physical import PhysicalMemory
+from simulator.memory_calls import MemoryCalls
+from simulator.memory_samples import keep_figures, sample_memory
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory, Repetition
-from simulator.recordings import KernelEvent, MemorySample, Recordings
+from simulator.recordings import KernelEvent, Recordings
 from simulator.streams import Streams
 from simulator.syscalls import SystemCalls
 from simulator.tables import NOBODY
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from simulator.hardware import Hardware
     from simulator.memory.address_space import Layout
     from simulator.memory.heap_config import HeapConfig
+    from simulator.memory.mechanism import Mechanism
     from simulator.process import Program
     from simulator.schedulers.base import Scheduler
     from simulator.sources import Source
@@ -53,8 +57,9 @@ class Machine:
 
     Args:
         scheduler: the policy, freshly made.
-        memory_bytes: physical memory.
         hardware: CPUs, their timer and their costs.
+        memory_bytes: physical memory, under base and bounds.
+        mechanism: how addresses are translated, freshly made; None for base and bounds.
         seed: of all random streams.
         replication: which independent repetition.
         engine: how spans are run: "auto", "interpreted" or "compiled".
@@ -68,7 +73,8 @@ class Machine:
         scheduler: Scheduler,
         hardware: Hardware,
         *,
-        memory_bytes: int,
+        memory_bytes: int = 0,
+        mechanism: Mechanism | None = None,
         seed: int = 0,
         replication: int = 0,
         engine: Engine = "auto",
@@ -87,7 +93,9 @@ class Machine:
             slices=slices,
         )
         self.clock = self.dispatcher.clock
-        self.memory = PhysicalMemory(memory_bytes)
+        self.mechanism = mechanism or BaseAndBoundsMechanism(memory_bytes, MemoryCosts())
+        self.memory = self.mechanism.memory
+        self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self._tell)
         self.processes: list[Process] = []
         self.bank = Bank(economy or Economy(), self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
@@ -121,12 +129,52 @@ class Machine:
         """
         pids = [self.bank.open(tickets, currency, affinity) for _ in range(threads)]
         process = Process(pids[0], name, start_ns, threads)
-        self.processes.append(process)
+        self._admit(process)
+        for pid in pids[1:]:
+            self._admit(Process(pid, name, start_ns, leader=process))
         if threads > 1:
-            self.processes += [Process(pid, name, start_ns, leader=process) for pid in pids[1:]]
             self.dispatcher.state.new_team(process.pid, threads)
-        self.clock.process(self._life(process, program, layout, heap))
+
+        def make_memory() -> ProcessMemory:
+            log = process.heap_log
+            return ProcessMemory.create(self.mechanism, layout, process.name, heap=heap, log=log)
+
+        self.clock.process(self._life(process, program, make_memory))
         return process
+
+    def fork(self, parent: Process, program: Program, tickets: int | None) -> int:
+        """Create a child that begins now with a copy of its parent's memory; return its pid.
+
+        It has one thread, as a child has of a process that calls fork on Linux.
+
+        Raises:
+            OutOfMemory, ForkError: as `Mechanism.fork`.
+            TicketError: an amount of tickets that cannot be.
+        """
+        memory = self.memory_calls.fork(parent)
+        economy, affinity = self.bank.economy, int(self.dispatcher.state.processes.affinity[parent.pid])
+        amount = economy.owned(parent.pid) if tickets is None else tickets
+        currency = economy.currency_of(parent.pid)
+        pid = self.bank.open(amount, currency, None if affinity < 0 else affinity)
+        child = Process(pid, parent.name, self.clock.now_ns)
+        self._admit(child)
+        self._tell(parent, "fork", f"process {pid}")
+        self.clock.process(self._life(child, program, lambda: memory))
+        return pid
+
+    def wait_for(self, pid: int) -> simpy.Event:
+        """Return an event that happens when a process has ended, at once if it has.
+
+        Raises:
+            CallError: there is no process of that pid.
+        """
+        if not 0 <= pid < len(self.processes):
+            raise CallError(f"cannot wait for process {pid}: there is none")
+        process, event = self.processes[pid], self.clock.event()
+        if process.ended is not None:
+            return event.succeed(process.ended)
+        (process.leader or process).waiting.append(event)
+        return event
 
     def set_tickets(self, process: Process, tickets: int) -> None:
         """Change a process's own tickets, in its currency, from now on.
@@ -177,7 +225,7 @@ class Machine:
         self.final_states = [self.state_of(process) for process in self.processes]
         self.dispatcher.close()
         for process in self.processes:
-            self._keep_memory_figures(process)
+            keep_figures(self.recordings, process, self.received_ns(process))
         self.dispatcher.write_out()
         self.memory.check()
 
@@ -192,19 +240,21 @@ class Machine:
         return ProcessState.READY if self.dispatcher.is_ready(process.pid) else ProcessState.BLOCKED
 
     def _life(
-        self, process: Process, program: Program, layout: Layout, heap: HeapConfig
+        self, process: Process, program: Program, make_memory: Callable[[], ProcessMemory]
     ) -> Generator[simpy.Event, Any, None]:
-        if process.arrived_ns > 0:
-            yield self.clock.timeout(process.arrived_ns)
+        if process.arrived_ns > self.clock.now_ns:
+            yield self.clock.timeout(process.arrived_ns - self.clock.now_ns)
         try:
-            process.memory = ProcessMemory(self.memory, layout, process.name, heap=heap, log=process.heap_log)
+            space = self.memory_calls.give(process, make_memory())
         except OutOfMemory as error:
             self._end(process, KILLED, "refused", str(error))
             return
-        self._tell(process, "spawn", f"address space of {format_bytes(process.memory.space.virtual_bytes)}")
+        self._tell(process, "spawn", f"address space of {format_bytes(space.virtual_bytes)}")
         code, kind, reason = 0, "exited", ""
         try:
+            yield from self.memory_calls.pay(process)
             yield from program(SystemCalls(self, process))
+            yield from self.memory_calls.pay(process)
         except ProcessExit as end:
             code = end.code
         except OutOfMemory as error:
@@ -216,29 +266,24 @@ class Machine:
             raise ProgramError(f"job '{process.name}': its program raised {what}") from error
         self._end(process, code, kind, reason)
 
+    def _admit(self, process: Process) -> None:
+        self.processes.append(process)
+        self.recordings.jobs.append(process.name)
+
     def _end(self, process: Process, code: int, kind: str, reason: str) -> None:
         process.ended = ExitRecord(self.clock.now_ns, code, f"{kind}: {reason}" if reason else kind)
-        self._keep_memory_figures(process)
+        keep_figures(self.recordings, process, self.received_ns(process))
         for pid in process.pids:
             self.processes[pid].ended = process.ended
             self.bank.close(pid)
         self.calls.end(process)
-        if process.memory is not None:
-            process.memory.release()
-            process.memory = None
+        self.memory_calls.take(process)
+        for event in process.waiting:
+            event.succeed(process.ended)
+        process.waiting.clear()
         words = {"exited": "exit", "killed": "kill", "refused": "refuse"}
         self._tell(process, words[kind], reason or f"exit code {code}")
         self.memory.check()
-
-    def _keep_memory_figures(self, process: Process) -> None:
-        memory = process.memory
-        if memory is not None:
-            memory.take_peak_bytes(self.received_ns(process))
-            memory.count_repetition()
-            process.peak_heap_bytes = memory.peak_heap_bytes
-            process.peak_resident_bytes = memory.peak_resident_bytes
-            process.address_space_bytes = memory.space.virtual_bytes
-            process.mallocs, process.frees = memory.heap.mallocs, memory.heap.frees
 
     def _tell(self, process: Process, kind: str, detail: str) -> None:
         self.recordings.events.append(KernelEvent(self.clock.now_ns, process.pid, kind, detail))
@@ -247,21 +292,12 @@ class Machine:
         self.recordings.events.append(KernelEvent(self.clock.now_ns, pid, "tickets", detail))
 
     def _sample(self, now: int) -> None:
-        received = books.cpu_ns_by_now(self.dispatcher.state)
-        count, samples = len(self.processes), []
-        for process in self.processes:
-            memory = process.memory
-            if memory is not None:
-                cpu_ns = int(received[process.pid : process.pid + process.threads].sum())
-                level = memory.level_bytes(cpu_ns)
-                peak = memory.take_peak_bytes(cpu_ns)
-                space, heap = memory.space, memory.heap_figures(cpu_ns)
-                samples.append(
-                    MemorySample(
-                        now, process.pid, space.virtual_bytes, level, peak, space.resident_bytes, *heap[1:]
-                    )
-                )
-        entitled = books.entitled_ns_by_now(self.dispatcher.state)
+        state, count = self.dispatcher.state, len(self.processes)
+        received, entitled = books.cpu_ns_by_now(state), books.entitled_ns_by_now(state)
+        for pid in state.cpus.last_pid.tolist():
+            if pid != NOBODY:
+                self.memory_calls.note_on_cpu(self.processes[pid].leader or self.processes[pid])
+        samples = sample_memory(now, self.processes, received, self.mechanism)
         self.recordings.add_window(now, received[:count], entitled[:count], samples)
         self._sampled_ns = now
         self._progress(now)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import simpy
 
 if TYPE_CHECKING:
+    from simulator.memory.costs import Account
     from simulator.memory.heap_log import HeapLog
     from simulator.process_memory import ProcessMemory
     from simulator.syscalls import SystemCalls
@@ -65,7 +66,10 @@ class Process:
         heap_log: the record of its heap; whoever wants one puts it there before the start.
         peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
             its memory after the end.
+        account: what its memory accesses took; None if it never had memory.
+        page_table_bytes: physical memory that tables for translating its addresses took at the end.
         ended: how it ended, None while it lives.
+        waiting: events of those who wait for its end.
     """
 
     pid: int
@@ -80,7 +84,10 @@ class Process:
     heap_log: HeapLog | None = None
     mallocs: int = 0
     frees: int = 0
+    account: Account | None = None
+    page_table_bytes: int = 0
     ended: ExitRecord | None = None
+    waiting: list[simpy.Event] = field(default_factory=list)
 
     @property
     def pids(self) -> range:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulator.memory.base_and_bounds import BaseAndBounds
+from simulator.memory.errors import OutOfMemory
 from simulator.memory.heap import Heap
 from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory.trajectory import TrajectoryCache
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     import simpy
 
     from simulator.burst import Burst
-    from simulator.memory.address_space import Layout
+    from simulator.memory.address_space import AddressSpace, Layout
     from simulator.memory.heap_config import HeapConfig
     from simulator.memory.heap_log import HeapLog
     from simulator.memory.heap_outcome import HeapFigures
-    from simulator.memory.physical import PhysicalMemory
+    from simulator.memory.mechanism import Mechanism
     from simulator.memory.trajectory import Run, Trajectory
 
 
@@ -47,28 +48,19 @@ class ProcessMemory:
     so that both give the same. While the kernel repeats a burst that leaves the heap as it found it, nothing
     is carried out at all: the number of bursts completed and the CPU time received tell where it stands.
 
-    Args:
-        physical: where the address space gets its memory.
-        layout: sizes of code, heap and stack.
-        owner: named in messages and memory maps.
-        heap: how the heap is run.
-        log: keeps the places and lives of the heap's blocks.
+    What takes time beside the burst itself is owed, and paid for with the process's next demand.
 
-    Raises:
-        OutOfMemory: the address space does not fit.
+    Args:
+        mechanism: what the address space is made by.
+        space: the address space.
+        heap: the heap in it.
     """
 
-    def __init__(
-        self,
-        physical: PhysicalMemory,
-        layout: Layout,
-        owner: str,
-        *,
-        heap: HeapConfig = FIRST_FIT,
-        log: HeapLog | None = None,
-    ) -> None:
-        self.space = BaseAndBounds(physical, layout, owner)
-        self.heap = Heap(self.space, heap, log=log)
+    def __init__(self, mechanism: Mechanism, space: AddressSpace, heap: Heap) -> None:
+        self.space = space
+        self.heap = heap
+        self._mechanism = mechanism
+        self._owed_ns = 0
         self._blocks: dict[int, int] = {}
         self._trajectories = TrajectoryCache()
         self._trajectory: Trajectory | None = None
@@ -80,6 +72,51 @@ class ProcessMemory:
         self._seen_bursts = 0
         self.peak_heap_bytes = 0
         self.peak_resident_bytes = self.space.resident_bytes
+
+    @classmethod
+    def create(
+        cls,
+        mechanism: Mechanism,
+        layout: Layout,
+        owner: str,
+        *,
+        heap: HeapConfig = FIRST_FIT,
+        log: HeapLog | None = None,
+    ) -> ProcessMemory:
+        """Return the memory of a new process.
+
+        Args:
+            mechanism: makes the address space.
+            layout: sizes of code, heap and stack.
+            owner: named in messages and memory maps.
+            heap: how the heap is run.
+            log: keeps the places and lives of the heap's blocks.
+
+        Raises:
+            OutOfMemory: the address space does not fit.
+        """
+        space = mechanism.create(layout, owner)
+        try:
+            return cls(mechanism, space, Heap(space, heap, log=log))
+        except OutOfMemory:
+            space.release()
+            raise
+
+    def fork(self, owner: str) -> ProcessMemory:
+        """Return a copy; raises OutOfMemory, or ForkError where there can be none."""
+        space = self._mechanism.fork(self.space, owner)
+        # All of the heap's state but the space, which is the child's, and what records the parent's heap.
+        others = {id(self.space): space, id(self.heap.log): None}
+        child = ProcessMemory(self._mechanism, space, copy.deepcopy(self.heap, others))
+        child._blocks = dict(self._blocks)
+        child._note_level()
+        return child
+
+    def take_owed_ns(self) -> int:
+        """Return the CPU time owed for memory since the last call."""
+        self._settle()
+        owed, self._owed_ns = self._owed_ns, 0
+        return owed
 
     def malloc(self, size: int) -> int:
         """Allocate on the heap and return the virtual address; raises OutOfMemory."""
@@ -110,10 +147,15 @@ class ProcessMemory:
         self.heap.free(address)
 
     def begin(self, burst: Burst, received_ns: int) -> Trajectory:
-        """Carry out a burst's memory events, given the CPU time that the process has received so far."""
+        """Carry out a burst's memory events; it begins when the process will have received `received_ns`."""
         if self.heap.log is not None:
             self.heap.log.now_ns = received_ns
-        trajectory = self._trajectories.run(self.heap, burst, self._blocks)
+        carried_out = self._trajectories.run(self.heap, burst, self._blocks)
+        trajectory = self.space.touch_burst(burst, carried_out)
+        # What is in the trajectory is not owed any more.
+        within = trajectory.end_ns - carried_out.end_ns
+        self._owed_ns += max(self.space.account.settle(self._mechanism.costs) - within, 0)
+        self.peak_resident_bytes = max(self.peak_resident_bytes, self.space.resident_bytes)
         self._enter(trajectory, received_ns)
         return trajectory
 
@@ -121,11 +163,20 @@ class ProcessMemory:
         """End the burst: the heap is as the events left it."""
         if self._trajectory is not None:
             self._exit(self._trajectory)
+            self.space.end_burst()
         self._note_level()
 
     def is_steady(self, burst: Burst) -> bool:
-        """Say whether executing the burst is sure to leave the heap as it is now."""
-        return self._trajectories.repetition(self.heap, burst, self._blocks) is not None
+        """Say whether executing the burst is sure to leave memory as it is now, and takes its own time alone.
+
+        It must not fault, not even on pages that it gives back itself, and nothing may be owed.
+        """
+        run = self._trajectories.repetition(self.heap, burst, self._blocks)
+        self._settle()
+        if run is None or self._owed_ns > 0:
+            return False
+        # Faults would make it another one.
+        return self.space.steady_burst(burst, run.trajectory) is run.trajectory
 
     def repeat(self, burst: Burst, repetition: Repetition) -> None:
         """Let a steady burst be executed again and again from now on."""
@@ -174,12 +225,17 @@ class ProcessMemory:
             # From just after: what happened at this very instant is seen, and is not to be seen again.
             self._seen_ns = progress + 1
         self.peak_heap_bytes = max(self.peak_heap_bytes, peak)
+        self.peak_resident_bytes = max(self.peak_resident_bytes, self.space.resident_bytes)
         self._peak_bytes = level
         return peak
 
     def release(self) -> None:
         """Give the physical memory back."""
         self.space.release()
+
+    def _settle(self) -> None:
+        """Owe the time of what the address space has counted since the last call."""
+        self._owed_ns += self.space.account.settle(self._mechanism.costs)
 
     def _catch_up(self) -> None:
         """Bring the burst in progress up to date with the kernel's repetitions."""

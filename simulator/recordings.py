@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from simulator.memory.address_space import Region
+    from simulator.memory.physical import Holding
     from simulator.tables import Float64s, Int64s, Matrix
 
 
@@ -24,6 +26,7 @@ class MemorySample(NamedTuple):
         heap_held_bytes: what the heap has of the address space, used or not.
         heap_free_bytes: of these, those in free chunks.
         largest_free_block_bytes: in the largest free chunk.
+        internal_fragmentation_bytes: the part of the physical memory held that the process never asked for.
     """
 
     at_ns: int
@@ -35,6 +38,63 @@ class MemorySample(NamedTuple):
     heap_held_bytes: int
     heap_free_bytes: int
     largest_free_block_bytes: int
+    internal_fragmentation_bytes: int
+
+
+class PhysicalSample(NamedTuple):
+    """Physical memory at the end of a window.
+
+    Attributes:
+        at_ns: when.
+        used_bytes: bytes handed out.
+        free_bytes: bytes not handed out.
+        largest_hole_bytes: the most neighbouring free bytes.
+        compactions: how often spaces had been moved together by then.
+    """
+
+    at_ns: int
+    used_bytes: int
+    free_bytes: int
+    largest_hole_bytes: int
+    compactions: int
+
+
+class MapSample(NamedTuple):
+    """Who held which part of physical memory, from the end of a window until the next such sample.
+
+    Attributes:
+        at_ns: when.
+        pieces: what was held, in address order.
+    """
+
+    at_ns: int
+    pieces: tuple[Holding, ...]
+
+
+class MemorySamples(NamedTuple):
+    """All that is known of memory at the end of a window.
+
+    Attributes:
+        processes: of every process that holds memory.
+        physical: of physical memory as a whole.
+        pieces: who held what of it, in address order.
+    """
+
+    processes: list[MemorySample]
+    physical: PhysicalSample
+    pieces: tuple[Holding, ...]
+
+
+class RegionRecord(NamedTuple):
+    """A region of a process's address space when it ended, or at the end of the run.
+
+    Attributes:
+        pid: whose.
+        region: what it was.
+    """
+
+    pid: int
+    region: Region
 
 
 class KernelEvent(NamedTuple):
@@ -43,7 +103,7 @@ class KernelEvent(NamedTuple):
     Attributes:
         at_ns: when.
         pid: to whom, NOBODY for a currency.
-        kind: "spawn", "refuse", "exit", "kill" or "tickets".
+        kind: "spawn", "fork", "compact", "refuse", "exit", "kill" or "tickets".
         detail: in words.
     """
 
@@ -64,42 +124,55 @@ class Recordings:
     Who wants them elsewhere than in memory extends the methods.
 
     Attributes:
+        jobs: the names of the processes by pid.
         window_ends_ns: the ends of the windows so far.
         cpu_ns: for each of them int64[pids]: CPU time received since the start.
         entitled_ns: for each of them float64[pids]: the fluid ideal's CPU time since the start.
         memory: samples of every process that holds memory.
+        physical: samples of physical memory.
+        maps: who held what, whenever that had changed since the window before.
+        pieces: who held what at the end of the last window, None before the first.
         before: the end, `cpu_ns` and `entitled_ns` of the last window before those that are kept.
         events: in order of time.
+        regions: the regions of every address space at its end.
         slices: arrays of `SLICE`, in order of the slices' end.
         requests: by number of the source, int64[3, requests] in order of arrival: when each arrived, started
             and finished, as in the log of `simulator.tables.Sources`.
     """
 
+    jobs: list[str] = field(default_factory=list)
     window_ends_ns: list[int] = field(default_factory=list)
     cpu_ns: list[Int64s] = field(default_factory=list)
     entitled_ns: list[Float64s] = field(default_factory=list)
     memory: list[MemorySample] = field(default_factory=list)
+    physical: list[PhysicalSample] = field(default_factory=list)
+    maps: list[MapSample] = field(default_factory=list)
+    pieces: tuple[Holding, ...] | None = None
     before: tuple[int, Int64s, Float64s] = field(
         default_factory=lambda: (0, np.zeros(0, np.int64), np.zeros(0))
     )
     events: list[KernelEvent] = field(default_factory=list)
+    regions: list[RegionRecord] = field(default_factory=list)
     slices: list[Matrix] = field(default_factory=list)
     requests: dict[int, list[Matrix]] = field(default_factory=dict)
 
-    def add_window(
-        self, end_ns: int, cpu_ns: Int64s, entitled_ns: Float64s, memory: list[MemorySample]
-    ) -> None:
+    def add_window(self, end_ns: int, cpu_ns: Int64s, entitled_ns: Float64s, memory: MemorySamples) -> None:
         """Take the samples at the end of a window."""
         self.window_ends_ns.append(end_ns)
         self.cpu_ns.append(cpu_ns)
         self.entitled_ns.append(entitled_ns)
-        self.memory += memory
+        self.memory += memory.processes
+        self.physical.append(memory.physical)
+        if memory.pieces != self.pieces:
+            self.pieces = memory.pieces
+            self.maps.append(MapSample(end_ns, memory.pieces))
 
     def forget_windows(self) -> None:
         """Drop the windows that are kept."""
         if self.window_ends_ns:
             self.before = (self.window_ends_ns[-1], self.cpu_ns[-1], self.entitled_ns[-1])
-        for samples in (self.window_ends_ns, self.cpu_ns, self.entitled_ns, self.memory):
+        columns = (self.window_ends_ns, self.cpu_ns, self.entitled_ns, self.memory, self.physical, self.maps)
+        for samples in columns:
             samples.clear()
 
     def add_slices(self, slices: Matrix) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator import teams
 from simulator.recordings import SLICE
 from simulator.table_making import (
     copied,
@@ -17,9 +16,9 @@ from simulator.table_making import (
 from simulator.tables import FAR, NEVER, Slices, Totals
 
 if TYPE_CHECKING:
-    from simulator.burst import Burst
     from simulator.hardware import Hardware
     from simulator.recordings import Recordings
+    from simulator.tables import Int64s
 
 FIRST_CAPACITY = 16
 FIRST_SOURCES = 4
@@ -83,10 +82,12 @@ class State:
         self.teams.leader[team] = leader
         self.processes.team[leader : leader + threads] = team
 
-    def lay_out(self, team: int, burst: Burst, until_ns: int, rounds: int) -> None:
-        """Have a team's next bursts be this one, up to `until_ns` into it, so many times."""
-        threads = int((self.processes.team == team).sum())
-        phases = teams.phases_of(burst, threads, until_ns)
+    def threads_of(self, team: int) -> int:
+        """Return how many threads a team has."""
+        return int((self.processes.team == team).sum())
+
+    def lay_out(self, team: int, phases: Int64s, rounds: int) -> None:
+        """Have a team's next bursts consist of these phases, so many times."""
         count = phases.shape[1]
         if count > self.teams.phases.shape[2]:
             self.teams = copied(self.teams, team_table(len(self.teams.leader), count))

@@ -12,12 +12,15 @@ from simulator.tables import NEVER
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import numpy as np
     import simpy
+    from numpy.typing import NDArray
 
     from simulator.burst import Burst
     from simulator.channels import Request
     from simulator.machine import Machine
-    from simulator.process import Process
+    from simulator.memory.address_space import Access
+    from simulator.process import Process, Program
     from simulator.process_memory import ProcessMemory
     from simulator.sources import Source
 
@@ -51,7 +54,8 @@ class SystemCalls:
         """
         if cpu_ns < 0:
             raise ValueError(f"cannot compute for {cpu_ns} ns")
-        return self._machine.dispatcher.demand(self._process.pid, int(cpu_ns))
+        owed = self._memory.take_owed_ns()
+        return self._machine.dispatcher.demand(self._process.pid, int(cpu_ns) + owed)
 
     def execute(self, burst: Burst) -> simpy.Event:
         """Run a recorded burst: its operations, with their mallocs and frees, as one demand for the CPU.
@@ -60,12 +64,16 @@ class SystemCalls:
         malloc, the program receives OutOfMemory when it gets there; likewise InvalidFree.
         """
         memory, kernel, pid = self._memory, self._machine.dispatcher, self._process.pid
-        trajectory = memory.begin(burst, self._machine.received_ns(self._process))
-        if trajectory.failure is not None:
-            failure = trajectory.failure
-            event = kernel.execute(pid, burst, failure.offset_ns, failure.error)
+        owed = memory.take_owed_ns()
+        trajectory = memory.begin(burst, self._machine.received_ns(self._process) + owed)
+        failure = trajectory.failure
+        if failure is None:
+            faults = trajectory.end_ns - burst.cpu_ns
+            event = kernel.execute(pid, burst, burst.cpu_ns, before_ns=owed + faults)
         else:
-            event = kernel.execute(pid, burst, burst.cpu_ns)
+            until = int(burst.event_offset_ns[failure.event])
+            before = owed + failure.offset_ns - until
+            event = kernel.execute(pid, burst, until, before_ns=before, failure=failure.error)
         event.callbacks.append(lambda _: memory.finish())
         return event
 
@@ -111,6 +119,78 @@ class SystemCalls:
         """
         self._heap.free(address)
 
+    @property
+    def code_start(self) -> int:
+        """Virtual address of the first byte of the program."""
+        return self._memory.space.code_start
+
+    @property
+    def stack_top(self) -> int:
+        """Virtual address behind the last byte of the stack, which grows down from there."""
+        return self._memory.space.stack_top
+
+    def load(self, address: int, size: int) -> simpy.Event:
+        """Read `size` bytes at a virtual address; the event's value is the bytes.
+
+        Raises:
+            MemoryFault: the process may not read there.
+            OutOfMemory: there is no memory to serve a page fault with.
+        """
+        return self._machine.memory_calls.load(self._process, address, size)
+
+    def store(self, address: int, data: bytes) -> simpy.Event:
+        """Write bytes at a virtual address.
+
+        Raises:
+            MemoryFault: the process may not write there.
+            OutOfMemory: there is no memory to serve a page fault with.
+        """
+        return self._machine.memory_calls.store(self._process, address, data)
+
+    def access(self, addresses: NDArray[np.int64], access: Access) -> simpy.Event:
+        """Use one virtual address after another, whatever the bytes there are.
+
+        Raises:
+            MemoryFault: the process may not use one of them so; those before it were used.
+            OutOfMemory: there is no memory to serve a page fault with.
+        """
+        return self._machine.memory_calls.access(self._process, addresses, access)
+
+    def load_file(self, name: str, size: int) -> int:
+        """Have a file that is only read in memory, and return its address.
+
+        Under paging, processes that load a file of the same name share its pages; elsewhere it is read into
+        the heap. The time that it takes is spent with the next demand.
+
+        Raises:
+            OutOfMemory: there is no room for it.
+        """
+        address = self._machine.memory_calls.map_file(self._process, name, size)
+        return self.malloc(size) if address is None else address
+
+    def fork(self, program: Program, tickets: int | None = None) -> int:
+        """Create a child with a copy of this process's memory, heap included, and return its pid.
+
+        A program cannot be copied in the middle, so the child runs one of its own.
+
+        Args:
+            program: what the child runs.
+            tickets: its tickets, in this process's currency; None for as many as this process has.
+
+        Raises:
+            OutOfMemory: there is no room for the copy.
+            ForkError: the translation mechanism cannot copy an address space.
+        """
+        return self._machine.fork(self._process, program, tickets)
+
+    def wait(self, pid: int) -> simpy.Event:
+        """Block until a process has ended; the event's value is its `ExitRecord`.
+
+        Raises:
+            CallError: there is no process of that pid.
+        """
+        return self._machine.wait_for(pid)
+
     def sleep(self, duration_ns: int) -> simpy.Event:
         """Block for `duration_ns` nanoseconds."""
         return self._machine.clock.timeout(int(duration_ns))
@@ -138,7 +218,8 @@ class SystemCalls:
         """Answer requests with a burst each, one after another: `yield from system.serve(source, burst)`.
 
         The same as to receive, execute and reply over and over, and quicker to simulate: once the burst
-        leaves the heap as it found it, the kernel goes on by itself, and no request costs an event.
+        leaves memory as it found it and faults no more, the kernel goes on by itself, and no request costs
+        an event.
 
         Args:
             source: where the requests come from.
@@ -201,8 +282,7 @@ class SystemCalls:
     def _heap(self) -> ProcessMemory:
         memory = self._memory
         if memory.heap.log is not None:
-            received = self._machine.dispatcher.state.processes.cpu_ns
-            memory.heap.log.now_ns = int(received[self._process.pid])
+            memory.heap.log.now_ns = self._machine.received_ns(self._process)
         return memory
 
     @property

@@ -56,6 +56,8 @@ class Processes(NamedTuple):
         last_cpu: the CPU it was on last, NOBODY before.
         migrations: dispatches on another CPU than its last.
         affinity: the CPUs it may run on, one bit each.
+        save_ns: what it costs to put its memory away when another process is given its CPU.
+        restore_ns: what it costs to bring its memory back before it is given a CPU.
         tickets: its tickets as they are now.
         owed_ns: demand that the fluid ideal has yet to serve, when it was last settled.
         rate: its part in the fluid ideal of the CPU time delivered since then.
@@ -86,6 +88,8 @@ class Processes(NamedTuple):
     last_cpu: Int64s
     migrations: Int64s
     affinity: Int64s
+    save_ns: Int64s
+    restore_ns: Int64s
     tickets: Int64s
     owed_ns: Float64s
     rate: Float64s

@@ -27,13 +27,14 @@ CPU_TIME, WIDTH = 0, 1
 """Planes of `Teams.phases`."""
 
 
-def phases_of(burst: Burst, threads: int, until_ns: int | None = None) -> Int64s:
+def phases_of(burst: Burst, threads: int, until_ns: int | None = None, before_ns: int = 0) -> Int64s:
     """int64[2, phases]: CPU time of each phase, and how many threads share it.
 
     Args:
         burst: its operations in order; those that one thread executes are joined.
         threads: of the team.
         until_ns: CPU time into the burst where it breaks off; None for its end.
+        before_ns: CPU time that the leader spends alone before it.
     """
     ends = burst.op_end_ns if until_ns is None else np.minimum(burst.op_end_ns, until_ns)
     times = np.diff(ends, prepend=0)
@@ -42,7 +43,13 @@ def phases_of(burst: Burst, threads: int, until_ns: int | None = None) -> Int64s
     begins = shared | np.concatenate([[True], shared[:-1]])
     first = np.flatnonzero(begins)
     phases = np.array([np.add.reduceat(times, first), np.where(shared[first], threads, 1)])
+    phases = np.concatenate([alone(before_ns), phases], axis=1)
     return phases[:, phases[CPU_TIME] > 0]
+
+
+def alone(cpu_ns: int) -> Int64s:
+    """int64[2, 1]: one phase, which the leader has for itself."""
+    return np.array([[cpu_ns], [1]], np.int64)
 
 
 def begin_burst(policy: Scheduler, processes: Processes, totals: Totals, teams: Teams, team: int) -> None:

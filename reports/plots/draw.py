@@ -6,27 +6,33 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from reports.plots import style
+from reports.plots.address_space import address_space
 from reports.plots.comparison import comparison
 from reports.plots.cpu import cpu_share
 from reports.plots.gantt import gantt
 from reports.plots.heap import heap_map
 from reports.plots.latency import latency
 from reports.plots.memory import memory
+from reports.plots.memory_map import memory_map
 from reports.plots.waits import runqueue_latency
 from reports.result import Result
 
 _OF_RUN: dict[str, Callable[[Result], Figure]] = {
     "cpu_share": cpu_share,
     "memory": memory,
+    "memory_map": memory_map,
+    "address_space": address_space,
     "latency": latency,
     "gantt": gantt,
     "runqueue_latency": runqueue_latency,
 }
+_NEEDS = {"memory_map": "physical", "address_space": "address_spaces"}
+"""Plots of what results written before it was recorded do not have, and the tables it stands in."""
 _OF_COMPARISON: dict[str, Callable[[Result], Figure]] = {"comparison": comparison}
 
 
 def draw_all(result: Result, directory: str | Path, *, svg: bool = False) -> list[Path]:
-    """Draw every plot of a result into a directory, which is made if it does not exist.
+    """Draw every plot that a result has the tables for into a directory, which is made if it does not exist.
 
     Args:
         result: a run or a comparison.
@@ -43,6 +49,8 @@ def draw_all(result: Result, directory: str | Path, *, svg: bool = False) -> lis
     if len(result.table("heap")) if result.manifest.kind == "run" else False:
         plots = {**plots, "heap": heap_map}
     for name, draw in plots.items():
+        if name in _NEEDS and result.table(_NEEDS[name]).empty:
+            continue
         figure = draw(result)
         for kind in ("png", "svg") if svg else ("png",):
             path = directory / f"{name}.{kind}"

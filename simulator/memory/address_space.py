@@ -5,9 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from simulator.errors import TimeshareError
+import numpy as np
+
+from simulator.errors import InvariantError, TimeshareError
+from simulator.memory.costs import LINE_BYTES, Account
+from simulator.memory.errors import MemoryFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from simulator.burst import Burst
+    from simulator.memory.storage import Storage
+    from simulator.memory.trajectory import Trajectory
 
 
 class Access(Enum):
@@ -26,6 +39,8 @@ class Layout:
         code_bytes: the program and its static data.
         heap_bytes: room the heap may grow into.
         stack_bytes: room the stack may grow into.
+        program: name of the program, by which mechanisms that can share its code between processes; "" for
+            a program that nobody else runs.
 
     Raises:
         TimeshareError: a size is negative, or all are zero.
@@ -34,6 +49,7 @@ class Layout:
     code_bytes: int
     heap_bytes: int
     stack_bytes: int
+    program: str = ""
 
     def __post_init__(self) -> None:
         sizes = (self.code_bytes, self.heap_bytes, self.stack_bytes)
@@ -44,13 +60,47 @@ class Layout:
             )
 
 
+class Region(NamedTuple):
+    """A part of an address space that a program may use, or that is held without being of use.
+
+    Attributes:
+        name: "code", "heap", "stack", "mapped", the name of a shared file, or "unused".
+        start: its first virtual address.
+        size: its bytes.
+        resident_bytes: those of them that physical memory holds for it.
+        allows: "r", "w" and "x" for what the hardware lets the process do there.
+    """
+
+    name: str
+    start: int
+    size: int
+    resident_bytes: int
+    allows: str
+
+
+UNUSED = "unused"
+"""Name of a region that is held in physical memory and that the program never asked for."""
+
+
 class AddressSpace(ABC):
-    """A process's view of memory, and the hardware and tables behind it.
+    """A process's view of memory, and the hardware and tables behind it: the MMU's contract.
+
+    A virtual address and a kind of access go in; a physical address or a fault comes out, and what it took
+    is counted. `translate` is the hardware; `resolve` adds the kernel, which serves the faults that it can.
 
     Life cycle: the constructor takes the physical memory that the mechanism needs from the start and
     raises `OutOfMemory` if it is not to be had; `release` gives everything back, once, and from then on
     every translation faults.
+
+    Attributes:
+        account: what its accesses have taken.
     """
+
+    can_map: ClassVar[bool] = True
+    """Whether `map_region` can ever succeed."""
+
+    def __init__(self) -> None:
+        self.account = Account()
 
     @property
     @abstractmethod
@@ -62,13 +112,36 @@ class AddressSpace(ABC):
     def resident_bytes(self) -> int:
         """Physical memory it holds."""
 
+    @property
+    @abstractmethod
+    def code_start(self) -> int:
+        """Address of the first byte of the code."""
+
+    @property
+    @abstractmethod
+    def stack_top(self) -> int:
+        """Address behind the last byte of the stack, which grows down from there."""
+
+    @property
+    @abstractmethod
+    def storage(self) -> Storage:
+        """The bytes that physical addresses stand for."""
+
     @abstractmethod
     def translate(self, address: int, access: Access) -> int:
         """The physical address behind a virtual one.
 
         Raises:
-            MemoryFault: the process may not use this address in this way.
+            MemoryFault: the process may not use this address in this way, or not yet.
         """
+
+    @abstractmethod
+    def reach(self, address: int) -> int:
+        """How many bytes from a valid `address` on lie one behind the other in physical memory, > 0."""
+
+    @abstractmethod
+    def regions(self) -> list[Region]:
+        """What the space consists of, in address order."""
 
     @abstractmethod
     def grow_heap(self, size: int) -> int:
@@ -84,9 +157,6 @@ class AddressSpace(ABC):
     def shrink_heap(self, size: int) -> bool:  # noqa: ARG002 - a mechanism that can overrides it
         """Moves the program break down by `size` bytes >= 0, if the mechanism can; says whether it did."""
         return False
-
-    can_map: ClassVar[bool] = True
-    """Whether `map_region` can ever succeed."""
 
     @abstractmethod
     def map_region(self, size: int) -> int:
@@ -117,3 +187,118 @@ class AddressSpace(ABC):
         Raises:
             InvariantError: it was released before.
         """
+
+    def map_file(self, name: str, size: int) -> int | None:  # noqa: ARG002 - a mechanism that can overrides it
+        """Maps a file that is only read, sharing it with whoever maps a file of that name.
+
+        Returns:
+            The address; None where the mechanism cannot share, so that the file is to be read into the heap.
+
+        Raises:
+            OutOfMemory: there is no room for it; nothing changed.
+        """
+        return None
+
+    def serve(self, fault: MemoryFault, access: Access) -> None:  # noqa: ARG002 - see above
+        """The kernel's answer to a fault: it makes the access possible, or raises the fault.
+
+        Raises:
+            MemoryFault: it is the process's mistake.
+            OutOfMemory: there is no memory to serve it with.
+        """
+        raise fault
+
+    def resolve(self, address: int, access: Access) -> int:
+        """The physical address behind a virtual one, with the kernel's help if need be.
+
+        Raises:
+            MemoryFault, OutOfMemory: as `serve`.
+        """
+        try:
+            return self.translate(address, access)
+        except MemoryFault as fault:
+            self.serve(fault, access)
+        return self.translate(address, access)
+
+    def read(self, address: int, size: int, access: Access = Access.READ) -> bytes:
+        """Return the bytes at a virtual address.
+
+        Raises:
+            MemoryFault, OutOfMemory: as `resolve`.
+        """
+        return b"".join(
+            self.storage.read(physical, length) for physical, length in self._pieces(address, size, access)
+        )
+
+    def write(self, address: int, data: bytes) -> None:
+        """Put bytes at a virtual address; up to a fault, they are written.
+
+        Raises:
+            MemoryFault, OutOfMemory: as `resolve`.
+        """
+        done = 0
+        for physical, length in self._pieces(address, len(data), Access.WRITE):
+            self.storage.write(physical, data[done : done + length])
+            done += length
+
+    def access_many(self, addresses: NDArray[np.int64], access: Access) -> None:
+        """Use one address after another, as `resolve` on each; what the bytes are does not matter.
+
+        Raises:
+            MemoryFault, OutOfMemory: as `resolve`, for the first address that has one.
+        """
+        for address in np.asarray(addresses).tolist():
+            self.resolve(address, access)
+            self.account.data_references += 1
+
+    def touch(self, address: int, size: int, access: Access) -> None:  # noqa: B027 - most have all of it in memory
+        """Have a range in memory, as by a use of each of its pages, without counting the accesses.
+
+        Raises:
+            OutOfMemory: there is no memory for it.
+        """
+
+    def touch_burst(self, burst: Burst, trajectory: Trajectory) -> Trajectory:  # noqa: ARG002 - see above
+        """Use every block that a burst allocates; where that takes time, the burst takes longer.
+
+        Args:
+            burst: what is executed.
+            trajectory: what it does to the heap, whose events have been carried out.
+
+        Returns:
+            The trajectory with the time that faults add, and the point where memory runs out, if it does.
+        """
+        return trajectory
+
+    def steady_burst(self, burst: Burst, trajectory: Trajectory) -> Trajectory | None:  # noqa: ARG002 - see above
+        """What `touch_burst` is sure to say, now and whenever the burst is repeated; None if that is open.
+
+        A kernel that repeats a burst without carrying it out needs to know: `trajectory` itself means that
+        nothing faults.
+        """
+        return trajectory
+
+    def end_burst(self) -> None:  # noqa: B027 - a mechanism that holds memory for a burst overrides it
+        """Give back what was only held while the burst went on."""
+
+    @property
+    def table_bytes(self) -> int:
+        """Physical memory that the tables for translating its addresses take, part of what it holds."""
+        return 0
+
+    @property
+    def internal_fragmentation_bytes(self) -> int:
+        """Physical memory held that is no part of code, heap, stack or mappings (OSTEP ch. 15 and 16)."""
+        return sum(region.resident_bytes for region in self.regions() if region.name == UNUSED)
+
+    def _pieces(self, address: int, size: int, access: Access) -> Iterator[tuple[int, int]]:
+        """Yield the physical pieces behind a range, as far as it can be used; then raise its fault."""
+        if size < 0:
+            raise InvariantError(f"an access to {size} bytes")
+        while size > 0:
+            physical = self.resolve(address, access)
+            length = min(size, self.reach(address))
+            self.account.data_references += -(-length // LINE_BYTES)
+            yield physical, length
+            address += length
+            size -= length

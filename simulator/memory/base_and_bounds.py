@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.errors import InvariantError
-from simulator.memory.address_space import Access, AddressSpace, Layout
-from simulator.memory.errors import MemoryFault, OutOfMemory
-from simulator.memory.format import format_bytes, round_up
+from simulator.memory.contiguous import ContiguousSpace
+from simulator.memory.costs import MemoryCosts
+from simulator.memory.errors import FaultKind, MemoryFault
+from simulator.memory.mechanism import Mechanism
+from simulator.memory.physical import PhysicalMemory
+from simulator.memory.placement import Placement
 
 if TYPE_CHECKING:
-    from simulator.memory.physical import PhysicalMemory
+    import numpy as np
+    from numpy.typing import NDArray
 
-SPACE_UNIT = 4096
-"""An address space is a multiple of this many bytes."""
-
-HEAP_ALIGNMENT = 16
-"""The heap starts at a multiple of this, so that what malloc returns is aligned for any type."""
+    from simulator.memory.address_space import Access, AddressSpace, Layout
+    from simulator.memory.storage import Storage
 
 
-class BaseAndBounds(AddressSpace):
+class BaseAndBounds(ContiguousSpace):
     """An address space in one contiguous piece of physical memory.
 
     Code lies at 0, the heap behind it and growing up, the stack at the top and growing down (OSTEP fig.
@@ -27,41 +27,36 @@ class BaseAndBounds(AddressSpace):
     it knows nothing of code, heap and stack, so what lies unused between heap and stack is held in
     physical memory and may be used by the process all the same: that is what the mechanism costs.
 
-    Rounding up to a multiple of 4 KiB adds to the heap's room.
-
     Attributes:
         base: the base register: physical address of virtual address 0.
         bounds: the bounds register: size of the space in bytes; 0 once released.
     """
 
-    can_map = False
-
-    def __init__(self, memory: PhysicalMemory, layout: Layout, owner: str) -> None:
+    def __init__(
+        self, memory: PhysicalMemory, layout: Layout, owner: str, placement: Placement | None = None
+    ) -> None:
         """Takes the whole space from physical memory.
 
         Args:
             memory: where the space is placed.
             layout: what it has to hold.
             owner: whose it is, for memory maps.
+            placement: makes room by moving other spaces; None takes what there is.
 
         Raises:
             OutOfMemory: no hole is large enough.
         """
-        self._heap_start = self._break = round_up(layout.code_bytes, HEAP_ALIGNMENT)
-        self.bounds = round_up(self._break + layout.heap_bytes + layout.stack_bytes, SPACE_UNIT)
-        self._stack_limit = self.bounds - layout.stack_bytes
+        super().__init__(layout, origin=0)
         self._memory = memory
-        self.base = memory.allocate(self.bounds, owner)
+        self._placement = placement or Placement(memory, MemoryCosts(), compaction=False)
+        self._layout = layout
+        self.base = 0
+        self.base = self._placement.allocate(self.bounds, owner, self.account, self._moved)
 
     @property
-    def virtual_bytes(self) -> int:
-        """Size of the address space: what the bounds register holds."""
-        return self.bounds
-
-    @property
-    def resident_bytes(self) -> int:
-        """Physical memory held: the whole space, used or not."""
-        return self.bounds
+    def storage(self) -> Storage:
+        """Physical memory."""
+        return self._memory.storage
 
     def translate(self, address: int, access: Access) -> int:
         """The physical address: base + address, if the address is within the bounds.
@@ -70,59 +65,29 @@ class BaseAndBounds(AddressSpace):
             MemoryFault: the address is outside the bounds.
         """
         if 0 <= address < self.bounds:
+            self.account.accesses += 1
             return self.base + address
         raise MemoryFault(
             f"segmentation fault: {access.value} address {address:#x} outside the bounds {self.bounds:#x}",
             address,
+            FaultKind.OUT_OF_BOUNDS,
         )
 
-    def grow_heap(self, size: int) -> int:
-        """Moves the program break up; the memory behind it is the process's already.
+    def is_valid(self, addresses: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say of each address whether it is within the bounds."""
+        return (addresses >= 0) & (addresses < self.bounds)
+
+    def fork(self, owner: str) -> BaseAndBounds:
+        """Return a copy of the space, every byte of it copied.
 
         Raises:
-            OutOfMemory: the heap would meet the stack.
+            OutOfMemory: no hole is large enough for a second one.
         """
-        if size < 0:
-            raise InvariantError(f"the heap grows by {size} bytes")
-        room = self._stack_limit - self._break
-        if size > room:
-            raise OutOfMemory(
-                f"growing the heap by {format_bytes(size)} would run into the stack: "
-                f"{format_bytes(room)} are left between them",
-                size,
-                room,
-                room,
-            )
-        before = self._break
-        self._break += size
-        return before
-
-    def shrink_heap(self, size: int) -> bool:
-        """Moves the program break down; the memory stays the process's.
-
-        Raises:
-            InvariantError: by less than nothing, or below where the heap began.
-        """
-        if not 0 <= size <= self._break - self._heap_start:
-            raise InvariantError(f"the heap shrinks by {size} bytes")
-        self._break -= size
-        return True
-
-    def map_region(self, size: int) -> int:
-        """There are no regions apart: one base and one bounds register make one contiguous piece.
-
-        Raises:
-            OutOfMemory: always.
-        """
-        raise OutOfMemory("base and bounds: a process has one piece of memory and no mappings", size, 0, 0)
-
-    def unmap_region(self, address: int) -> None:
-        """There are no regions to take back.
-
-        Raises:
-            InvariantError: always.
-        """
-        raise InvariantError(f"no region is mapped at {address:#x}")
+        child = BaseAndBounds(self._memory, self._layout, owner, self._placement)
+        child.copy_break(self)
+        self.storage.copy(self.base, child.base, self.bounds)
+        self.account.copied(self.bounds, self._placement.costs)
+        return child
 
     def release(self) -> None:
         """Gives the piece of physical memory back.
@@ -130,8 +95,50 @@ class BaseAndBounds(AddressSpace):
         Raises:
             InvariantError: it was released before.
         """
-        if self.bounds == 0:
-            raise InvariantError("an address space is released twice")
-        self._memory.release(self.base)
-        # No room is left either, so that a heap kept by mistake cannot grow.
-        self.bounds = self._stack_limit = self._heap_start = self._break = 0
+        self.close()
+        self._placement.release(self.base)
+
+    def _moved(self, base: int) -> None:
+        """While the process is stopped its bytes were moved: only the base register knows where they are."""
+        self.base = base
+
+
+class BaseAndBoundsMechanism(Mechanism):
+    """Base and bounds for a whole machine.
+
+    The registers are saved and restored with the others at a context switch, so that a switch costs no more.
+
+    Args:
+        memory_bytes: size of physical memory.
+        costs: what memory costs in time.
+        compaction: whether spaces are moved together when external fragmentation would refuse one.
+    """
+
+    name = "base-and-bounds"
+
+    def __init__(self, memory_bytes: int, costs: MemoryCosts, *, compaction: bool = False) -> None:
+        super().__init__(costs)
+        self._memory = PhysicalMemory(memory_bytes)
+        self.placement = Placement(self._memory, costs, compaction=compaction)
+
+    @property
+    def memory(self) -> PhysicalMemory:
+        """Physical memory."""
+        return self._memory
+
+    @property
+    def compactions(self) -> int:
+        """How often spaces were moved together."""
+        return self.placement.compactions
+
+    def create(self, layout: Layout, owner: str) -> BaseAndBounds:
+        """Return a new address space.
+
+        Raises:
+            OutOfMemory: no hole is large enough, nor would be one after compaction.
+        """
+        return BaseAndBounds(self._memory, layout, owner, self.placement)
+
+    def fork(self, space: AddressSpace, owner: str) -> BaseAndBounds:
+        """Return a copy of a space."""
+        return self.own(space, BaseAndBounds).fork(owner)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from simulator.errors import TimeshareError
 
 
@@ -26,18 +28,44 @@ class OutOfMemory(TimeshareError):  # noqa: N818 - the field's own name for the 
         return self.message
 
 
+class FaultKind(StrEnum):
+    """Why the hardware traps into the kernel on an access.
+
+    The first four are served and the process never knows; the others end it.
+    """
+
+    DEMAND_ZERO = "demand-zero"
+    """The first touch of a page that is to read as zeros."""
+    COPY_ON_WRITE = "copy-on-write"
+    """The first write to a page that two processes have shared since a fork."""
+    SHARED_PAGE = "shared-page"
+    """The first touch of a page of a file that others may have in memory already."""
+    STACK_GROWTH = "stack-growth"
+    """A touch of the stack below where it ends so far."""
+    PROTECTION = "protection"
+    """An access of a kind that the region does not allow."""
+    OUT_OF_BOUNDS = "out-of-bounds"
+    """An address beyond what the process has, or beyond any memory."""
+
+
+SERVED = (FaultKind.DEMAND_ZERO, FaultKind.COPY_ON_WRITE, FaultKind.SHARED_PAGE, FaultKind.STACK_GROWTH)
+"""The kinds of fault after which the process goes on."""
+
+
 class MemoryFault(TimeshareError):  # noqa: N818 - the field's own name for the trap
     """A process used an address it may not use; the operating system ends such a process.
 
     Attributes:
         reason: what happened, as the process's exit reason tells it.
         address: the virtual address.
+        kind: what the hardware objected to.
     """
 
-    def __init__(self, reason: str, address: int) -> None:
-        super().__init__(reason, address)
+    def __init__(self, reason: str, address: int, kind: FaultKind = FaultKind.OUT_OF_BOUNDS) -> None:
+        super().__init__(reason, address, kind)
         self.reason = reason
         self.address = address
+        self.kind = kind
 
     def __str__(self) -> str:
         return self.reason
@@ -45,3 +73,7 @@ class MemoryFault(TimeshareError):  # noqa: N818 - the field's own name for the 
 
 class InvalidFree(MemoryFault):
     """free() of an address that malloc() never returned, or that is free already."""
+
+
+class ForkError(TimeshareError):
+    """An address space of this kind cannot be duplicated."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -86,6 +86,15 @@ class HeapState:
         self.arrays: tuple[Int64s, Int64s, Int64s] = (cells, heap, np.zeros(8 * FIRST_CHUNKS, np.int64))
         self._view()
         self._add_vacant(layout.WIDTH)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy is made of: memoryviews cannot be copied, and belong to the arrays."""
+        return {"arrays": self.arrays}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become a copy."""
+        self.arrays = state["arrays"]
+        self._view()
 
     def make_room(self) -> None:
         """Enlarge what is too small for one more event."""

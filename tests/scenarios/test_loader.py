@@ -73,7 +73,7 @@ def test_the_good_file_loads() -> None:
             "{size: 4GiB}",
             "{translation: pagin}",
             "6:25: machine.memory.translation",
-            "unknown value pagin (known: base-and-bounds)",
+            "unknown value pagin; did you mean paging? (known: none, static-relocation, base-and-bounds",
         ),
         (
             "scheduler: stride",
@@ -95,7 +95,7 @@ def test_the_good_file_loads() -> None:
             "workload: vision",
             "workload: vison",
             "9:15: jobs.gate.workload",
-            "unknown workload vison; did you mean vision? (known: cpu-bound, heap-churn, interactive, vision",
+            "unknown workload vison; did you mean vision? (known: cpu-bound, heap-churn, interactive",
         ),
         ("    workload: vision\n", "", "8:3: jobs.gate", "workload is missing: what the job runs (known:"),
         ("    profile: resnet18\n", "", "8:3: jobs.gate", "give one of `profile` and `model`"),

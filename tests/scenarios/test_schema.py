@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from scenarios.arrivals import Camera, ClosedLoop, Poisson
+from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
 from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
 from scenarios.library_index import library_names, library_text
 from scenarios.loader import load_scenario, parse_scenario
+from scenarios.memory import TRANSLATIONS
 from scenarios.problems import ScenarioError
 from scenarios.schema import Scenario, json_schema
 from scenarios.yaml_tree import read_tree
@@ -37,7 +38,7 @@ thresholds:
 
 _ns = st.integers(1, 10**12)
 _duration = _ns.map(lambda n: f"{n}ns")
-_size = st.integers(1, 2**40).map(lambda n: f"{n}B")
+_size = st.integers(1, 2**24).map(lambda n: f"{n}B")
 _tickets = st.integers(1, 1000)
 _open = {"queue": st.integers(1, 9), "when_full": st.sampled_from(["drop-oldest", "drop-newest"])}
 _camera = st.fixed_dictionaries(
@@ -84,6 +85,24 @@ _jobs = st.one_of(
         optional=_common | {"arrivals": _arrivals},
     ),
 )
+_translation = st.one_of(
+    st.sampled_from(["none", "static-relocation", "base-and-bounds", "segmentation", "paging"]),
+    st.just({"base-and-bounds": {"compaction": True}}),
+    st.fixed_dictionaries(
+        {
+            "paging": st.fixed_dictionaries(
+                {"page_size": st.sampled_from(["4KiB", "16KiB", "2MiB"])},
+                optional={
+                    "levels": st.integers(2, 4),
+                    "tlb": st.fixed_dictionaries(
+                        {"entries": st.sampled_from([0, 16, 64])},
+                        optional={"policy": st.sampled_from(["fifo", "random"]), "asids": st.booleans()},
+                    ),
+                },
+            )
+        }
+    ),
+)
 # Not every character can stand in YAML; these can, and are text enough.
 _text = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=20)
 contents = st.fixed_dictionaries(
@@ -101,7 +120,12 @@ contents = st.fixed_dictionaries(
             st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,8}", fullmatch=True), _jobs, min_size=1
         ),
     },
-    optional={"seed": st.integers(0, 2**62), "window": st.just("1s"), "description": _text},
+    optional={
+        "seed": st.integers(0, 2**62),
+        "window": st.just("1s"),
+        "description": _text,
+        "machine": st.fixed_dictionaries({"memory": st.fixed_dictionaries({"translation": _translation})}),
+    },
 )
 
 
@@ -117,7 +141,7 @@ def test_what_a_file_leaves_out_has_defaults() -> None:
     scenario = parse_scenario("name: x\nduration: 1s\nscheduler: stride\njobs: {a: {workload: cpu-bound}}\n")
     machine, job = scenario.machine, scenario.jobs["a"]
     assert (machine.cpus, machine.quantum_ns, machine.context_switch_ns) == (1, 10_000_000, 0)
-    assert (machine.memory.size_bytes, machine.memory.translation) == (4 * 2**30, "base-and-bounds")
+    assert (machine.memory.size_bytes, machine.memory.kind) == (4 * 2**30, "base-and-bounds")
     assert (job.tickets, job.start_ns, job.memory.limit_bytes) == (100, 0, None)
     assert isinstance(job, CpuBoundJob)
     assert job.work_ns is None
@@ -284,7 +308,7 @@ def _described(schema: object, path: str = "$") -> list[str]:
     gaps = [
         f"{path}.{key}"
         for key, part in schema.get("properties", {}).items()
-        if "description" not in part and key not in ("camera", "poisson", "closed-loop")
+        if "description" not in part and key not in (*KINDS, *TRANSLATIONS)
     ]
     return gaps + [gap for key, part in schema.items() for gap in _described(part, f"{path}.{key}")]
 

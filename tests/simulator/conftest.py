@@ -42,7 +42,8 @@ def machine_with(
     scheduler: str, policy: dict[str, Any] | None = None, memory_bytes: int = 1 << 30, **options: Any
 ) -> Machine:
     """Return a machine of 1 GiB with a quantum of 10 ms unless told otherwise."""
-    kernel = {name: options.pop(name) for name in ("seed", "engine", "slices") if name in options}
+    names = ("seed", "engine", "slices", "mechanism")
+    kernel = {name: options.pop(name) for name in names if name in options}
     return Machine(
         make_scheduler(scheduler, policy or {}), Hardware(**options), memory_bytes=memory_bytes, **kernel
     )

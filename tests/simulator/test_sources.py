@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simulator.burst import Burst
+from simulator.memory.costs import MemoryCosts
+from simulator.memory.errors import FaultKind
+from simulator.memory.heap_config import FIRST_FIT, PRESETS, HeapConfig, changed
+from simulator.memory.one_program import OneProgramMechanism
+from simulator.memory.paging.mechanism import PagingMechanism
 from simulator.schedulers.registry import make_scheduler, scheduler_names
 from simulator.sources import Source
 
 COMPILABLE = [name for name in scheduler_names() if make_scheduler(name, {}).compilable]
 
 
-def burst_of(*ops_ns):
-    """Return a burst that allocates 1000 bytes for each of its operations and frees them at its end."""
+MAPPING = changed(PRESETS["glibc"], {"mmap_threshold_bytes": 200_000, "trim_threshold_bytes": 100_000})
+"""Gives large blocks mappings of their own for good, and whatever is free at the top back."""
+
+
+def burst_of(*ops_ns, block_bytes=1000):
+    """Return a burst that allocates a block for each of its operations and frees them at its end."""
     count = len(ops_ns)
     blocks = np.arange(count)
     return Burst(
@@ -24,7 +35,7 @@ def burst_of(*ops_ns):
         event_op=np.concatenate([blocks, np.full(count, count - 1)]),
         event_after=np.concatenate([np.zeros(count, bool), np.ones(count, bool)]),
         event_block=np.concatenate([blocks, blocks]),
-        event_bytes=np.concatenate([np.full(count, 1000), np.full(count, -1000)]),
+        event_bytes=np.concatenate([np.full(count, block_bytes), np.full(count, -block_bytes)]),
         op_parallel=np.array([time_ns % 2 == 0 for time_ns in ops_ns]),
     )
 
@@ -150,19 +161,30 @@ cameras = st.lists(
 )
 
 
-def history(tools, scheduler, cameras, program, *, cpus, engine="interpreted", ticks_ns=0):
+class Blocks(NamedTuple):
+    """What is allocated, and how."""
+
+    heap: HeapConfig = FIRST_FIT
+    block_bytes: int = 1000
+
+
+SMALL = Blocks()
+
+
+def history(tools, scheduler, cameras, program, *, ticks_ns=0, blocks=SMALL, **options):
     """Run jobs that serve cameras beside a CPU hog and an interactive one; return all that was recorded."""
     machine = tools.machine_with(
-        scheduler, cpus=cpus, quantum_ns=7_000, context_switch_ns=90, engine=engine, slices=None
+        scheduler, quantum_ns=7_000, context_switch_ns=90, slices=None, **{"engine": "interpreted", **options}
     )
+    shared = {"layout": tools.layout, "heap": blocks.heap}
     sources = []
     for times, ops, (capacity, when_full), tickets, limit, threads in cameras:
         sources.append(at(machine, *times, capacity=capacity, when_full=when_full))
-        server = program(sources[-1], burst_of(*ops), limit)
-        machine.spawn("camera", server, tickets=tickets, layout=tools.layout, threads=threads)
+        server = program(sources[-1], burst_of(*ops, block_bytes=blocks.block_bytes), limit)
+        machine.spawn("camera", server, tickets=tickets, threads=threads, **shared)
     loop = Source.closed_loop(machine.dispatcher, think_ns=9_001)
-    machine.spawn("batch", program(loop, burst_of(5_000, 4_000)), tickets=2, layout=tools.layout)
-    machine.spawn("hog", tools.computing((1 << 60, 0)), tickets=1, layout=tools.layout, start_ns=50_000)
+    machine.spawn("batch", program(loop, burst_of(5_000, 4_000)), tickets=2, **shared)
+    machine.spawn("hog", tools.computing((1 << 60, 0)), tickets=1, start_ns=50_000, **shared)
 
     def change_tickets():
         yield machine.clock.timeout(123_456)
@@ -188,8 +210,10 @@ def history(tools, scheduler, cameras, program, *, cpus, engine="interpreted", t
         "slices": [row.tolist() for part in record.slices for row in part],
         "windows": [row.tolist() for row in record.cpu_ns],
         "memory": record.memory,
+        "physical": (record.physical, record.maps),
+        "accounts": [process.account for process in machine.processes],
         "ended": [(process.ended, process.mallocs, process.frees) for process in machine.processes],
-        "peaks": [process.peak_heap_bytes for process in machine.processes],
+        "peaks": [(process.peak_heap_bytes, process.peak_resident_bytes) for process in machine.processes],
     }
 
 
@@ -206,6 +230,51 @@ def test_the_kernel_serves_as_the_program_itself_would(tools, scheduler, cameras
     """Every table is the same, memory samples included, whoever receives, executes and replies."""
     own = history(tools, scheduler, apart(cameras), by_itself, cpus=cpus)
     assert history(tools, scheduler, apart(cameras), by_the_kernel, cpus=cpus) == own
+
+
+@pytest.mark.parametrize("heap", ["first-fit", "glibc", "mapping"])
+@pytest.mark.parametrize("block_bytes", [1000, 300_000])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cameras=cameras, cpus=st.integers(1, 3))
+def test_the_kernel_serves_as_the_program_would_under_paging(tools, heap, block_bytes, cameras, cpus):
+    """Faults, frames and their time are the same, too, whether bursts stop faulting or never do."""
+    blocks = Blocks(MAPPING if heap == "mapping" else PRESETS[heap], block_bytes)
+
+    def recorded(program):
+        mechanism = PagingMechanism(1 << 26, MemoryCosts(), cpus=cpus)
+        return history(
+            tools, "stride", apart(cameras), program, blocks=blocks, cpus=cpus, mechanism=mechanism
+        )
+
+    assert recorded(by_the_kernel) == recorded(by_itself)
+
+
+@pytest.mark.parametrize(("heap", "served"), [(FIRST_FIT, 8), (MAPPING, 0)])
+def test_under_paging_the_kernel_serves_once_nothing_faults(tools, heap, served):
+    """The heap's pages are touched once and for all, those of mappings with every request."""
+    machine = tools.machine_with("stride", mechanism=PagingMechanism(1 << 26, MemoryCosts()))
+    source = Source.closed_loop(machine.dispatcher, limit=10)
+    server = by_the_kernel(source, burst_of(1000, block_bytes=300_000))
+    process = machine.spawn("server", server, tickets=1, layout=tools.layout, heap=heap)
+    machine.run(10**7, window_ns=10**7)
+    assert [request.finished_ns > 0 for request in source.requests] == [True] * 10
+    assert machine.dispatcher.state.sources.served[source.number] == served
+    pages = 300_000 // 4096 + 1
+    faults = process.account.faults[FaultKind.DEMAND_ZERO]
+    assert pages <= faults <= pages + 1 if served else faults == 10 * pages
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cameras=cameras)
+def test_the_kernel_serves_as_the_program_would_where_switches_go_to_disk(tools, cameras):
+    """With one program in memory at a time, whoever is read from disk is the same."""
+
+    def recorded(program):
+        costs = MemoryCosts(disk_latency_ns=2_000, disk_bandwidth=1 << 40)
+        mechanism = OneProgramMechanism(1 << 26, costs)
+        return history(tools, "round-robin", apart(cameras), program, cpus=1, mechanism=mechanism)
+
+    assert recorded(by_the_kernel) == recorded(by_itself)
 
 
 @pytest.mark.parametrize("scheduler", scheduler_names())

@@ -98,13 +98,17 @@ def test_the_kernel_serves_requests_with_a_team(tools):
     ops=st.lists(st.tuples(st.integers(0, 1000), st.booleans()), min_size=1, max_size=20),
     threads=st.integers(1, 4),
     part=st.floats(0, 1),
+    before_ns=st.integers(0, 500),
 )
-def test_phases_hold_all_the_time_and_nothing_shared_is_joined(ops, threads, part):
+def test_phases_hold_all_the_time_and_nothing_shared_is_joined(ops, threads, part, before_ns):
     """Whatever is cut off at the end, the sum is right; only what one thread does is put together."""
     burst = burst_of(*ops)
     until_ns = int(part * burst.cpu_ns)
-    times, widths = phases_of(burst, threads, until_ns)
-    assert times.sum() == until_ns
+    times, widths = phases_of(burst, threads, until_ns, before_ns)
+    assert times.sum() == until_ns + before_ns
+    if before_ns:
+        assert (times[0], widths[0]) == (before_ns, 1)
+        times, widths = times[1:], widths[1:]
     assert set(widths.tolist()) <= {1, threads}
     if threads > 1:
         shared = [cpu_ns for cpu_ns, flag in ops if flag and cpu_ns]
@@ -121,3 +125,20 @@ def test_a_process_ends_with_all_its_threads(tools, threads):
     machine.run(1000, window_ns=1000)
     assert all(process.ended is not None for process in machine.processes)
     assert [machine.bank.economy.owned(pid) for pid in range(threads)] == [0] * threads
+
+
+def test_a_team_s_program_may_compute_beside_its_bursts(tools):
+    """Its own demands are the leader's alone, before a burst, after one, and at the end."""
+    machine = tools.machine_with("stride", cpus=2)
+
+    def program(system):
+        yield system.compute(30)
+        yield system.execute(burst_of((100, True)))
+        yield system.compute(20)
+        yield system.sleep(1000)
+        yield system.compute(10)
+
+    process = machine.spawn("a", program, tickets=1, layout=tools.layout, threads=2)
+    machine.run(10_000, window_ns=10_000)
+    assert process.ended.at_ns == 30 + 50 + 20 + 1000 + 10
+    assert machine.dispatcher.state.processes.cpu_ns[:2].tolist() == [110, 50]

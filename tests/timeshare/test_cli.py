@@ -16,6 +16,15 @@ import pytest
 
 from timeshare.figures import figure
 
+PICTURES = (
+    "cpu_share",
+    "memory",
+    "memory_map",
+    "address_space",
+    "latency",
+    "gantt",
+    "runqueue_latency",
+)
 SCENARIO = """
 name: tiny
 duration: 1s
@@ -60,9 +69,10 @@ def test_run_shows_tables_and_leaves_a_whole_result(timeshare, tmp_path):
             for name in (
                 *("processes", "cpus", "cpu", "memory", "requests", "slices", "events"),
                 "runqueue_latency",
+                *("translation", "physical", "memory_map", "address_spaces"),
             )
         ),
-        *(f"{name}.png" for name in ("cpu_share", "memory", "latency", "gantt", "runqueue_latency")),
+        *(f"{name}.png" for name in PICTURES),
     }
 
 

@@ -79,7 +79,7 @@ def vision(
     recorded, burst = _recorded(profile)
 
     def program(system: SystemCalls) -> Generator[simpy.Event, Any, None]:
-        load_weights(recorded, system.malloc)
+        load_weights(recorded, system.load_file)
         yield from system.serve(source, burst, requests)
 
     return Workload(program, heap_need_bytes(profile, context.heap), recorded=True)
@@ -107,11 +107,14 @@ def profile_of(model: str, record: Callable[[str], Profile] | None = None) -> st
     return name
 
 
-def load_weights(profile: Profile, malloc: Callable[[int], int]) -> None:
-    """Allocate what lies in memory before an inference: the parameters and the buffers."""
-    for size in (profile.weights_bytes, profile.buffers_bytes):
+def load_weights(profile: Profile, load_file: Callable[[str, int], int]) -> None:
+    """Load what lies in memory before an inference and is only read: the parameters and the buffers.
+
+    Jobs of the same model load the same files, and share them where memory can be shared.
+    """
+    for name, size in (("weights", profile.weights_bytes), ("buffers", profile.buffers_bytes)):
         if size > 0:
-            malloc(size)
+            load_file(f"{name} of {profile.model}", size)
 
 
 def input_bytes(profile: Profile) -> int:
@@ -128,7 +131,7 @@ def heap_need_bytes(profile: str, config: HeapConfig = FIRST_FIT) -> int:
     recorded, burst = _recorded(profile)
     layout = Layout(code_bytes=0, heap_bytes=UNLIMITED_BYTES // 2, stack_bytes=0)
     heap = Heap(BaseAndBounds(PhysicalMemory(UNLIMITED_BYTES), layout, "trial"), config)
-    load_weights(recorded, heap.malloc)
+    load_weights(recorded, lambda _, size: heap.malloc(size))
     before = None
     for _ in range(1 if config == FIRST_FIT else TRIALS):
         if heap.signature() == before:

@@ -66,8 +66,8 @@ def test_broken_books_raise() -> None:
     with pytest.raises(InvariantError, match="90 free \\+ 9 used != 100"):
         memory.check()
     memory._used_bytes = 10
-    memory._holdings[0] = Holding(0, 12, "job")
-    with pytest.raises(InvariantError, match="free piece of 90 bytes"):
+    memory._pieces.append(Holding(5, 12, "other"))
+    with pytest.raises(InvariantError, match="the piece at 0x5 begins before 0xa"):
         memory.check()
 
 

@@ -1,0 +1,103 @@
+"""From a machine that has run to the tables of its memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from simulator.memory.costs import Account
+from simulator.memory.errors import SERVED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulator.machine import Machine
+    from simulator.recordings import MapSample, PhysicalSample
+
+NANOSECONDS = 1e9
+
+
+def memory_tables(machine: Machine) -> dict[str, pa.Table]:
+    """Return the tables of translation and address spaces, which are made at a run's end."""
+    return {
+        "translation": translation_table(machine),
+        "address_spaces": address_spaces_table(machine),
+    }
+
+
+def translation_table(machine: Machine) -> pa.Table:
+    """One row a process: what its accesses to memory took."""
+    processes = machine.processes
+    accounts = [process.account or Account() for process in processes]
+    counts = {
+        "accesses": [account.accesses for account in accounts],
+        "references": [account.references for account in accounts],
+        "tlb_hits": [account.tlb_hits for account in accounts],
+        "tlb_misses": [account.tlb_misses for account in accounts],
+        "faults": [sum(account.faults.values()) for account in accounts],
+        **{
+            f"{kind.replace('-', '_')}_faults": [account.faults[kind] for account in accounts]
+            for kind in SERVED
+        },
+        "moved_bytes": [account.moved_bytes for account in accounts],
+        "page_table_bytes": [process.page_table_bytes for process in processes],
+    }
+    return pa.table(
+        {
+            "pid": pa.array([process.pid for process in processes], pa.int64()),
+            "job": pa.array([process.name for process in processes], pa.string()),
+            **{name: pa.array(values, pa.int64()) for name, values in counts.items()},
+            "kernel_s": pa.array([account.kernel_ns / NANOSECONDS for account in accounts], pa.float64()),
+        }
+    )
+
+
+def physical_table(samples: Sequence[PhysicalSample]) -> pa.Table:
+    """One row a window's end: what was free of physical memory, and in how large a piece."""
+    columns = ("used_bytes", "free_bytes", "largest_hole_bytes", "compactions")
+    return pa.table(
+        {
+            "time_s": pa.array([sample.at_ns / NANOSECONDS for sample in samples], pa.float64()),
+            **{name: pa.array([getattr(sample, name) for sample in samples], pa.int64()) for name in columns},
+        }
+    )
+
+
+def memory_map_table(samples: Sequence[MapSample]) -> pa.Table:
+    """One row a piece of physical memory and change: who held it from the end of a window on.
+
+    A time with no piece at all has a row of size 0.
+    """
+    rows = [
+        (sample.at_ns / NANOSECONDS, piece.base, piece.size, piece.owner)
+        for sample in samples
+        for piece in sample.pieces
+    ]
+    rows += [(sample.at_ns / NANOSECONDS, 0, 0, "") for sample in samples if not sample.pieces]
+    rows.sort(key=lambda row: row[:2])
+    return pa.table(
+        {
+            "time_s": pa.array([row[0] for row in rows], pa.float64()),
+            "base": pa.array([row[1] for row in rows], pa.int64()),
+            "size_bytes": pa.array([row[2] for row in rows], pa.int64()),
+            "owner": pa.array([row[3] for row in rows], pa.string()),
+        }
+    )
+
+
+def address_spaces_table(machine: Machine) -> pa.Table:
+    """One row a region of each process's address space, as it was at the process's end or the run's."""
+    records = machine.recordings.regions
+    regions = [record.region for record in records]
+    return pa.table(
+        {
+            "pid": pa.array([record.pid for record in records], pa.int64()),
+            "job": pa.array([machine.processes[record.pid].name for record in records], pa.string()),
+            "region": pa.array([region.name for region in regions], pa.string()),
+            "start": pa.array([region.start for region in regions], pa.int64()),
+            "size_bytes": pa.array([region.size for region in regions], pa.int64()),
+            "resident_bytes": pa.array([region.resident_bytes for region in regions], pa.int64()),
+            "allows": pa.array([region.allows for region in regions], pa.string()),
+        }
+    )

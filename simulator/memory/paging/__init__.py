@@ -1,0 +1,1 @@
+"""Paging (OSTEP ch. 18 to 20)."""

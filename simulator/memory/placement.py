@@ -1,0 +1,76 @@
+"""Contiguous pieces that can be moved together when no hole is large enough (OSTEP ch. 16, compaction)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.memory.errors import OutOfMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.memory.costs import Account, MemoryCosts
+    from simulator.memory.physical import PhysicalMemory
+
+    Moved = Callable[[int], None]
+
+
+class Placement:
+    """Hands out pieces of physical memory, and moves those that it handed out.
+
+    The processes whose pieces are moved are stopped meanwhile; whoever needed the room is charged for it.
+
+    Attributes:
+        costs: what memory costs in time.
+        compactions: how often pieces were moved together.
+    """
+
+    def __init__(self, memory: PhysicalMemory, costs: MemoryCosts, *, compaction: bool) -> None:
+        self.costs = costs
+        self.compactions = 0
+        self._memory = memory
+        self._compaction = compaction
+        self._moved: dict[int, Moved] = {}
+
+    def allocate(self, size: int, owner: str, account: Account, moved: Moved) -> int:
+        """Hand out a piece.
+
+        Args:
+            size: bytes, > 0.
+            owner: whose it is, for memory maps.
+            account: who pays for moving others.
+            moved: called with the new address whenever the piece has been moved.
+
+        Returns:
+            Its physical address.
+
+        Raises:
+            OutOfMemory: there is no room for it.
+        """
+        try:
+            base = self._memory.allocate(size, owner)
+        except OutOfMemory as error:
+            if not self._compaction or error.free < size:
+                raise
+            self.compact(account)
+            base = self._memory.allocate(size, owner)
+        self._moved[base] = moved
+        return base
+
+    def release(self, base: int) -> None:
+        """Take a piece back."""
+        self._memory.release(base)
+        del self._moved[base]
+
+    def compact(self, account: Account) -> None:
+        """Move all pieces together, and tell their owners."""
+        moves = self._memory.compact()
+        told = self._moved
+        self._moved = dict(told)
+        for move in moves:
+            del self._moved[move.base]
+        for move in moves:
+            self._moved[move.to] = told[move.base]
+            told[move.base](move.to)
+        account.copied(sum(move.size for move in moves), self.costs)
+        self.compactions += 1

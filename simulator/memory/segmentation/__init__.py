@@ -1,0 +1,1 @@
+"""Segmentation (OSTEP ch. 16)."""
