@@ -11,6 +11,7 @@ from simulator.calls import Calls
 from simulator.currencies import BASE
 from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
+from simulator.groups import ROOT, GroupError, parents_first, terms_of, unknown_group
 from simulator.memory.errors import MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes
 from simulator.memory.physical import PhysicalMemory
@@ -23,12 +24,13 @@ from simulator.tables import NOBODY
 from simulator.tickets import Economy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     import simpy
 
     from simulator.burst import Burst
     from simulator.dispatcher import Engine
+    from simulator.groups import Group
     from simulator.hardware import Hardware
     from simulator.memory.address_space import Layout
     from simulator.process import Program
@@ -59,6 +61,14 @@ class Machine:
         slices: how many finished slices are kept on record; None for all.
         economy: currencies for the processes' tickets; None where there is only the base.
         recordings: where what happens is written; None keeps it in memory.
+        groups: by name, the groups that processes may be in.
+
+    Raises:
+        PolicyError: groups, and a policy that does not look at them.
+        GroupError: groups that cannot be.
+
+    Attributes:
+        groups: the names of all groups by number, `ROOT` first.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a computer
@@ -73,7 +83,10 @@ class Machine:
         slices: int | None = 0,
         economy: Economy | None = None,
         recordings: Recordings | None = None,
+        groups: Mapping[str, Group] | None = None,
     ) -> None:
+        economy = economy or Economy()
+        self.groups = parents_first(groups or {})
         self.streams = Streams(seed, replication)
         self.recordings = recordings or Recordings()
         self.dispatcher = Dispatcher(
@@ -83,17 +96,18 @@ class Machine:
             recordings=self.recordings,
             engine=engine,
             slices=slices,
+            groups=terms_of(groups or {}, hardware.cpus, economy.scale),
         )
         self.clock = self.dispatcher.clock
         self.memory = PhysicalMemory(memory_bytes)
         self.processes: list[Process] = []
-        self.bank = Bank(economy or Economy(), self.dispatcher, self._tell_tickets)
+        self.bank = Bank(economy, self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
         self.final_states: list[ProcessState] = []
         self._sampled_ns = 0
         self._progress: Callable[[int], None] = lambda _now: None
 
-    def spawn(
+    def spawn(  # noqa: PLR0913 - a program and its terms
         self,
         name: str,
         program: Program,
@@ -104,23 +118,28 @@ class Machine:
         affinity: int | None = None,
         currency: str = BASE,
         threads: int = 1,
+        group: str = ROOT,
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
         Its address space is allocated when it starts; if memory has no room for it then, it is refused,
         which its exit record tells. Its tickets are tickets of `currency`. With several threads it executes
         bursts as a team (`simulator.teams`); each of them has that many tickets, as each thread of a Linux
-        process has the weight of its nice value.
+        process has the weight of its nice value. In a group, tickets claim a part of what the group gets.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
             PolicyError: affinity, and a policy that does not look at it.
+            GroupError: an unknown group.
         """
-        pids = [self.bank.open(tickets, currency, affinity) for _ in range(threads)]
-        process = Process(pids[0], name, start_ns, threads)
+        if group not in self.groups:
+            raise GroupError(unknown_group(group, self.groups[1:]))
+        number = self.groups.index(group)
+        pids = [self.bank.open(tickets, currency, affinity, number) for _ in range(threads)]
+        process = Process(pids[0], name, start_ns, threads, group=group)
         self.processes.append(process)
         if threads > 1:
-            self.processes += [Process(pid, name, start_ns, leader=process) for pid in pids[1:]]
+            self.processes += [Process(pid, name, start_ns, leader=process, group=group) for pid in pids[1:]]
             self.dispatcher.state.new_team(process.pid, threads)
         self.clock.process(self._life(process, program, layout))
         return process
