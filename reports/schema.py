@@ -76,6 +76,15 @@ _RUN: Mapping[str, Columns] = {
     "slices": {"cpu": "int", "pid": "int", "job": "str", "start_ns": "int", "end_ns": "int"},
     "events": {"time_s": "float", "pid": "int", "job": "str", "kind": "str", "detail": "str"},
     "runqueue_latency": {"job": "str", "bucket_low_ns": "int", "bucket_high_ns": "int", "count": "int"},
+    "groups": {
+        "group": "str",
+        "quota_s": "float",
+        "period_s": "float",
+        "cpu_s": "float",
+        "periods": "int",
+        "throttled_periods": "int",
+        "throttled_s": "float",
+    },
 }
 _COMPARISON: Mapping[str, Columns] = {
     "replications": {
@@ -91,8 +100,8 @@ _COMPARISON: Mapping[str, Columns] = {
 }
 TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPARISON}
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
-OPTIONAL = frozenset({"runqueue_latency"})
-"""Tables that results written before they came to be do not have; read as empty ones."""
+OPTIONAL = frozenset({"runqueue_latency", "groups"})
+"""Tables that some results do not have, older ones or those without groups; read as empty ones."""
 
 _DTYPES: Mapping[Kind, str] = {"int": "int64", "float": "float64", "str": "object", "bool": "boolean"}
 

@@ -7,6 +7,7 @@ from pydantic.fields import FieldInfo
 
 from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
 from scenarios.economy import Change, Funding
+from scenarios.groups import CpuMax, GroupTerms
 from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
 from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Machine, MachineMemory, Scenario, Scheduler
@@ -31,6 +32,10 @@ def model_at(path: KeyPath, data: Any) -> type[BaseModel] | None:  # noqa: ANN40
             return Change
         case ("currencies", str()):
             return Funding
+        case ("groups", str()):
+            return GroupTerms
+        case ("groups", str(), "cpu_max"):
+            return CpuMax
         case ("jobs", str(name), *rest):
             return _inside_job(rest, value_at(("jobs", name), data))
     return _SECTIONS.get(path)

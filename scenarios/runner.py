@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.economy import currencies_of
 from scenarios.frames import final_tables
+from scenarios.groups import groups_of
 from scenarios.jobs import CpuBoundJob, InteractiveJob, PluginJob, VisionJob
 from scenarios.result import Output
 from scenarios.spool import Requester, Spool, StreamedRecordings
@@ -81,6 +82,7 @@ class Simulation:
             engine=engine,
             slices=None if all_slices else GANTT_SLICES,
             recordings=self.recordings,
+            groups=groups_of(scenario.groups),
         )
         self.sources: dict[str, Source] = {}
         self.workloads: dict[str, Workload] = {}
@@ -129,6 +131,7 @@ class Simulation:
             affinity=job.cpu_mask,
             currency=job.currency,
             threads=threads,
+            group=job.group,
         )
 
     def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> Source:

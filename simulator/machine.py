@@ -69,6 +69,7 @@ class Machine:
 
     Attributes:
         groups: the names of all groups by number, `ROOT` first.
+        group_terms: by name, the terms of all but the root.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a computer
@@ -86,7 +87,8 @@ class Machine:
         groups: Mapping[str, Group] | None = None,
     ) -> None:
         economy = economy or Economy()
-        self.groups = parents_first(groups or {})
+        self.group_terms = dict(groups or {})
+        self.groups = parents_first(self.group_terms)
         self.streams = Streams(seed, replication)
         self.recordings = recordings or Recordings()
         self.dispatcher = Dispatcher(
