@@ -37,11 +37,22 @@ def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
         own = _first_threads(processes[processes["job"] == job.job])
         sentences += _failures(job.job, own)
         sentences += _starved(job.job, own)
+    sentences += _throttled(result.table("groups"))
     sentences += _thin_evidence(jobs)
     modelled = [job.job for job in result.manifest.jobs if job.modelled]
     if modelled:
         sentences.append(f"What {_listed(modelled)} cost is modelled, not recorded from a real run.")
     return sentences
+
+
+def _throttled(groups: pd.DataFrame) -> list[str]:
+    """Say which groups their quotas held back."""
+    return [
+        f"Group {row['group']} used up its {1e3 * row['quota_s']:g} ms in {row['throttled_periods']:,} of "
+        f"{row['periods']:,} periods and was held back for {row['throttled_s']:.3g} s of CPU time in all."
+        for _, row in groups.iterrows()
+        if row["throttled_periods"] > 0
+    ]
 
 
 def _first_threads(processes: pd.DataFrame) -> pd.DataFrame:

@@ -112,6 +112,15 @@ _RUN: Mapping[str, Columns] = {
         "resident_bytes": "int",
         "allows": "str",
     },
+    "groups": {
+        "group": "str",
+        "quota_s": "float",
+        "period_s": "float",
+        "cpu_s": "float",
+        "periods": "int",
+        "throttled_periods": "int",
+        "throttled_s": "float",
+    },
 }
 _COMPARISON: Mapping[str, Columns] = {
     "replications": {
@@ -127,8 +136,10 @@ _COMPARISON: Mapping[str, Columns] = {
 }
 TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPARISON}
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
-OPTIONAL = frozenset({"runqueue_latency", "heap", "translation", "physical", "memory_map", "address_spaces"})
-"""Tables that results written before they came to be do not have; read as empty ones."""
+OPTIONAL = frozenset(
+    {"runqueue_latency", "heap", "translation", "physical", "memory_map", "address_spaces", "groups"}
+)
+"""Tables that some results do not have, older ones or those without groups; read as empty ones."""
 
 _DTYPES: Mapping[Kind, str] = {"int": "int64", "float": "float64", "str": "object", "bool": "boolean"}
 

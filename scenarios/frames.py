@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from scenarios.group_frames import groups_table
 from scenarios.memory_frames import memory_tables
 from simulator.tables import DROPPED
 from simulator.waits import bucket_ends_ns
@@ -34,7 +35,9 @@ def final_tables(machine: Machine, end_ns: int) -> dict[str, pa.Table]:
         end_ns: the end of the run.
     """
     recorded = any(process.heap_log is not None for process in machine.processes)
+    grouped = {"groups": groups_table(machine)} if len(machine.groups) > 1 else {}
     return {
+        **grouped,
         "processes": processes_table(machine, end_ns),
         "cpus": cpus_table(machine, end_ns),
         "events": events_table(machine),
@@ -62,6 +65,7 @@ def processes_table(machine: Machine, end_ns: int) -> pa.Table:
             "thread": [process.pid - (process.leader or process).pid for process in processes],
             "tickets": rows["tickets"],
             "base_tickets": rows["tickets"] / economy.scale,
+            "group": pa.array([process.group for process in processes], pa.string()),
             "currency": pa.array([economy.currency_of(process.pid) for process in processes], pa.string()),
             "state": pa.array([str(state) for state in machine.final_states], pa.string()),
             "arrived_s": _seconds([process.arrived_ns for process in processes]),

@@ -10,6 +10,8 @@ from scenarios.heaps import HeapSpec
 from scenarios.problems import Finding, findings_error
 from scenarios.units import Duration, PositiveDuration, PositiveSize, format_size
 from simulator.currencies import BASE
+from simulator.groups import ROOT
+from simulator.nice import LEAST_NICE, NICEST, tickets_of_nice
 from simulator.plugins import PluginError, find, installed
 from workloads.base import GROUP
 from workloads.vision.profile import ProfileError, load_profile
@@ -53,6 +55,12 @@ class CommonJob(_Part):
         default=100,
         description="The job's claim to the CPU, relative to the other jobs' tickets; 0 claims nothing.",
     )
+    nice: Annotated[int, Field(strict=True, ge=LEAST_NICE, le=NICEST)] | None = Field(
+        default=None,
+        description="Linux's nice value, -20 to 19, in place of tickets: as many tickets as the kernel gives "
+        "it weight, 1024 for nice 0. It means the same under every scheduler that looks at tickets.",
+    )
+    group: str = Field(default=ROOT, description="The group that it is in; left out: root, the group of all.")
     currency: str = Field(
         default=BASE, description="The currency that its tickets are issued in; left out: base, worth 1 each."
     )
@@ -63,6 +71,19 @@ class CommonJob(_Part):
         default=None, description="Numbers of the CPUs it may run on, from 0; left out: all."
     )
     memory: JobMemory = Field(default_factory=JobMemory, description="The process's address space.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nice_or_tickets(cls, given: object) -> object:
+        if not isinstance(given, Mapping) or type(given.get("nice")) is not int:
+            return given
+        if not LEAST_NICE <= given["nice"] <= NICEST:
+            return given
+        weight = tickets_of_nice(given["nice"])
+        if given.get("tickets", weight) != weight:
+            message = f"give tickets or nice, not both; nice {given['nice']} is {weight} tickets"
+            raise findings_error([Finding(("nice",), message, on_key=True)])
+        return {**given, "tickets": weight}
 
     @property
     def cpu_mask(self) -> int | None:

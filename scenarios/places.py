@@ -7,6 +7,7 @@ from pydantic.fields import FieldInfo
 
 from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
 from scenarios.economy import Change, Funding
+from scenarios.groups import CpuMax, GroupTerms
 from scenarios.heaps import Heap
 from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
 from scenarios.memory import TRANSLATIONS, Disk, MachineMemory, TlbOptions
@@ -38,6 +39,10 @@ def model_at(path: KeyPath, data: Any) -> type[BaseModel] | None:  # noqa: ANN40
             return Funding
         case ("machine", "memory", "translation", str(kind)):
             return TRANSLATIONS.get(kind)
+        case ("groups", str()):
+            return GroupTerms
+        case ("groups", str(), "cpu_max"):
+            return CpuMax
         case ("jobs", str(name), *rest):
             return _inside_job(rest, value_at(("jobs", name), data))
     return _SECTIONS.get(path)

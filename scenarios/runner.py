@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.economy import currencies_of
 from scenarios.frames import final_tables
+from scenarios.groups import groups_of
 from scenarios.jobs import (
     CommonJob,
     CpuBoundJob,
@@ -100,6 +101,7 @@ class Simulation:
             engine=engine,
             slices=None if all_slices else GANTT_SLICES,
             recordings=self.recordings,
+            groups=groups_of(scenario.groups),
         )
         self.sources: dict[str, Source] = {}
         self.workloads: dict[str, Workload] = {}
@@ -151,6 +153,7 @@ class Simulation:
             currency=job.currency,
             threads=threads,
             heap=heap,
+            group=job.group,
         )
         if job.memory.record == "heap":
             self.processes[name].heap_log = HeapLog(RECORDED_PIECES)

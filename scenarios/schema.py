@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import SchemaSerializer, core_schema
 
 from scenarios.economy import Change, CurrencyName, Funding, check_currencies
+from scenarios.groups import GroupName, GroupTerms, check_groups
 from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, VisionJob
 from scenarios.memory import MachineMemory
 from scenarios.memory_checks import check_spaces
@@ -119,6 +120,10 @@ class Scenario(_Part):
         default_factory=dict,
         description="Currencies that jobs' tickets may be issued in: their holders share what backs them.",
     )
+    groups: Mapping[GroupName, GroupTerms] = Field(
+        default_factory=dict,
+        description="Groups of jobs with weights and quotas, as Linux's cgroups, for cfs and eevdf.",
+    )
     changes: tuple[Change, ...] = Field(
         default=(), description="Changes of jobs' tickets and currencies' fundings during the run."
     )
@@ -140,6 +145,7 @@ class Scenario(_Part):
             *self._check_affinity(),
             *check_spaces(self.machine.memory, self.machine.cpus, self.jobs),
             *check_currencies(self.currencies, self.jobs, self.changes),
+            *self._check_groups(),
             *self._check_thresholds(),
         ]
         if all(job.tickets == 0 for job in self.jobs.values()):
@@ -196,6 +202,11 @@ class Scenario(_Part):
                 if cpu > last
             ]
         return findings
+
+    def _check_groups(self) -> list[Finding]:
+        policy = self.scheduler.policy
+        unable = None if scheduler_class(policy).honours_groups else policy
+        return check_groups(self.groups, self.jobs, self.machine.cpus, unable)
 
     def _check_thresholds(self) -> list[Finding]:
         findings = []

@@ -33,14 +33,14 @@ class Bank:
         if economy.has_currencies:
             dispatcher.watch_runnable(self._note_runnable)
 
-    def open(self, tickets: int, currency: str, affinity: int | None) -> int:
+    def open(self, tickets: int, currency: str, affinity: int | None, group: int = 0) -> int:
         """Admit a new process with its tickets; return its pid.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
             PolicyError: the policy does not look at affinity.
         """
-        return self._dispatcher.admit(self.economy.open(tickets, currency), affinity)
+        return self._dispatcher.admit(self.economy.open(tickets, currency), affinity, group)
 
     def close(self, pid: int) -> None:
         """Send home what an ended process held of others, and withdraw its own tickets."""

@@ -82,8 +82,11 @@ def compiled_span(policy: Scheduler) -> Span:
     # what the loop itself does.
     njit: Any = partial(numba.njit, nogil=True, _nrt=False)
     kind = type(policy)
-    tree = _Tree(njit(forceinline=True), njit())
+    inner = partial(njit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    tree = _Tree(inner(forceinline=True), inner(forceinline=False), (*RARE, *kind.rare))
     try:
+        for step in kind.steps:
+            tree.done[step] = tree.compiled(getattr(kind, step.__name__))
         for rule in rules.RULES:
             tree.done[rule] = tree.compiled(getattr(kind, rule.__name__))
         run_span = tree.compiled(span.run_span)
@@ -142,9 +145,12 @@ def _entry(
 class _Tree:
     """Functions with all that they call, compiled once each."""
 
-    def __init__(self, wrap: Callable[[Any], Any], wrap_rare: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, wrap: Callable[[Any], Any], wrap_rare: Callable[[Any], Any], rare: tuple[Any, ...]
+    ) -> None:
         self.wrap = wrap
         self.wrap_rare = wrap_rare
+        self.rare = rare
         self.done: dict[Any, Any] = {}
         self.sources: list[str] = []
 
@@ -157,13 +163,18 @@ class _Tree:
                 for name in function.__code__.co_names
                 if isinstance(called := function.__globals__.get(name), FunctionType)
             }
-            wrap = self.wrap_rare if function in RARE else self.wrap
+            wrap = self.wrap_rare if function in self.rare else self.wrap
             self.done[function] = wrap(_clone(function, callees))
         return self.done[function]
 
     def fingerprint(self, *more: str) -> str:
         """Return a hash of everything that the machine code was made from."""
-        made_from = [*self.sources, *more, inspect.getsource(tables), repr([one.__name__ for one in RARE])]
+        made_from = [
+            *self.sources,
+            *more,
+            inspect.getsource(tables),
+            repr([one.__name__ for one in self.rare]),
+        ]
         return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:16]
 
 

@@ -8,16 +8,18 @@ from simulator import books, demands, instant, requests, span, teams
 from simulator.clock import Clock, Demand
 from simulator.compiled import compiled_span, interpreted_span
 from simulator.errors import TimeshareError
+from simulator.groups import NO_TERMS
 from simulator.recordings import Recordings
 from simulator.state import FIRST_CAPACITY, State
 from simulator.tables import NEVER, NOBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
     from simulator.burst import Burst
+    from simulator.groups import Terms
     from simulator.hardware import Hardware
     from simulator.schedulers.base import Scheduler
     from simulator.sources import Source
@@ -53,6 +55,10 @@ class Dispatcher:
         recordings: where finished slices and requests go.
         engine: "interpreted", "compiled", or "auto": interpreted until compiling pays.
         slices: how many finished slices to keep for the record; None keeps all.
+        groups: the groups that processes are in, the root first.
+
+    Raises:
+        PolicyError: groups, and a policy that does not look at them.
     """
 
     def __init__(
@@ -64,12 +70,17 @@ class Dispatcher:
         recordings: Recordings | None = None,
         engine: Engine = "auto",
         slices: int | None = 0,
+        groups: Sequence[Terms] = NO_TERMS,
     ) -> None:
         self.policy = policy
         self._draws = draws
         self.recordings = recordings or Recordings()
+        if len(groups) > 1:
+            if not policy.honours_groups:
+                raise PolicyError(f"scheduler '{policy.name}' cannot share the CPU between groups")
+            policy.set_groups(groups)
         policy.attach(FIRST_CAPACITY, hardware.quantum_ns, hardware.cpus)
-        self.state = State(hardware, slices)
+        self.state = State(hardware, slices, groups)
         self.sources: list[Source] = []
         self.clock = Clock(self.advance)
         self.each_window: Callable[[int], None] = lambda _now: None
@@ -92,24 +103,27 @@ class Dispatcher:
         self._may_compile = engine == "auto" and policy.compilable
         self._span = compiled_span(policy) if engine == "compiled" else interpreted_span(policy)
 
-    def admit(self, tickets: int, affinity: int | None = None) -> int:
+    def admit(self, tickets: int, affinity: int | None = None, group: int = 0) -> int:
         """Give a new process its pid.
 
         Args:
             tickets: its tickets, >= 0.
             affinity: the CPUs it may run on, one bit each; None for all.
+            group: the number of its group.
 
         Raises:
             PolicyError: the policy does not look at affinity.
         """
         if affinity is not None and not self.policy.honours_affinity:
             raise PolicyError(f"scheduler '{self.policy.name}' cannot pin processes to CPUs")
+        capacity = len(self.state.processes.queued)
         pid = self.state.new_pid()
-        if len(self.state.processes.queued) > len(self.policy.tickets):
+        if len(self.state.processes.queued) > capacity:
             self.policy.grow(len(self.state.processes.queued))
         self.state.processes.tickets[pid] = tickets
         self.state.processes.affinity[pid] = -1 if affinity is None else affinity
         self.policy.affinity[pid] = self.state.processes.affinity[pid]
+        self.state.processes.group[pid] = self.policy.group[pid] = group
         self.policy.retune(pid, tickets)
         return pid
 

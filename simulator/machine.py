@@ -11,6 +11,7 @@ from simulator.calls import CallError, Calls
 from simulator.currencies import BASE
 from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
+from simulator.groups import ROOT, GroupError, parents_first, terms_of, unknown_group
 from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
 from simulator.memory.costs import MemoryCosts
 from simulator.memory.errors import MemoryFault, OutOfMemory
@@ -27,12 +28,13 @@ from simulator.tables import NOBODY
 from simulator.tickets import Economy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     import simpy
 
     from simulator.burst import Burst
     from simulator.dispatcher import Engine
+    from simulator.groups import Group
     from simulator.hardware import Hardware
     from simulator.memory.address_space import Layout
     from simulator.memory.heap_config import HeapConfig
@@ -66,6 +68,15 @@ class Machine:
         slices: how many finished slices are kept on record; None for all.
         economy: currencies for the processes' tickets; None where there is only the base.
         recordings: where what happens is written; None keeps it in memory.
+        groups: by name, the groups that processes may be in.
+
+    Raises:
+        PolicyError: groups, and a policy that does not look at them.
+        GroupError: groups that cannot be.
+
+    Attributes:
+        groups: the names of all groups by number, `ROOT` first.
+        group_terms: by name, the terms of all but the root.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a computer
@@ -81,7 +92,11 @@ class Machine:
         slices: int | None = 0,
         economy: Economy | None = None,
         recordings: Recordings | None = None,
+        groups: Mapping[str, Group] | None = None,
     ) -> None:
+        economy = economy or Economy()
+        self.group_terms = dict(groups or {})
+        self.groups = parents_first(self.group_terms)
         self.streams = Streams(seed, replication)
         self.recordings = recordings or Recordings()
         self.dispatcher = Dispatcher(
@@ -91,13 +106,14 @@ class Machine:
             recordings=self.recordings,
             engine=engine,
             slices=slices,
+            groups=terms_of(groups or {}, hardware.cpus, economy.scale),
         )
         self.clock = self.dispatcher.clock
         self.mechanism = mechanism or BaseAndBoundsMechanism(memory_bytes, MemoryCosts())
         self.memory = self.mechanism.memory
         self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self._tell)
         self.processes: list[Process] = []
-        self.bank = Bank(economy or Economy(), self.dispatcher, self._tell_tickets)
+        self.bank = Bank(economy, self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
         self.final_states: list[ProcessState] = []
         self._sampled_ns = 0
@@ -115,23 +131,29 @@ class Machine:
         currency: str = BASE,
         threads: int = 1,
         heap: HeapConfig = FIRST_FIT,
+        group: str = ROOT,
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
         Its address space is allocated when it starts; if memory has no room for it then, it is refused,
         which its exit record tells. Its tickets are tickets of `currency`. Its heap is run as `heap` says.
         With several threads it executes bursts as a team (`simulator.teams`); each of them has that many
-        tickets, as each thread of a Linux process has the weight of its nice value.
+        tickets, as each thread of a Linux process has the weight of its nice value. In a group, tickets claim
+        a part of what the group gets.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
             PolicyError: affinity, and a policy that does not look at it.
+            GroupError: an unknown group.
         """
-        pids = [self.bank.open(tickets, currency, affinity) for _ in range(threads)]
-        process = Process(pids[0], name, start_ns, threads)
+        if group not in self.groups:
+            raise GroupError(unknown_group(group, self.groups[1:]))
+        number = self.groups.index(group)
+        pids = [self.bank.open(tickets, currency, affinity, number) for _ in range(threads)]
+        process = Process(pids[0], name, start_ns, threads, group=group)
         self._admit(process)
         for pid in pids[1:]:
-            self._admit(Process(pid, name, start_ns, leader=process))
+            self._admit(Process(pid, name, start_ns, leader=process, group=group))
         if threads > 1:
             self.dispatcher.state.new_team(process.pid, threads)
 
@@ -155,8 +177,9 @@ class Machine:
         economy, affinity = self.bank.economy, int(self.dispatcher.state.processes.affinity[parent.pid])
         amount = economy.owned(parent.pid) if tickets is None else tickets
         currency = economy.currency_of(parent.pid)
-        pid = self.bank.open(amount, currency, None if affinity < 0 else affinity)
-        child = Process(pid, parent.name, self.clock.now_ns)
+        group = self.groups.index(parent.group)
+        pid = self.bank.open(amount, currency, None if affinity < 0 else affinity, group)
+        child = Process(pid, parent.name, self.clock.now_ns, group=parent.group)
         self._admit(child)
         self._tell(parent, "fork", f"process {pid}")
         self.clock.process(self._life(child, program, lambda: memory))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from simulator.groups import ROOT
+
 if TYPE_CHECKING:
     from simulator.memory.costs import Account
     from simulator.memory.heap_log import HeapLog
@@ -62,6 +64,7 @@ class Process:
         arrived_ns: when it was, or is to be, started.
         threads: how many execute its bursts; the pids of all but the first, which is itself, follow its own.
         leader: for one of those others, the process that it is a thread of.
+        group: the group it is in.
         memory: its address space and heap; None before the start, after the end, and if refused.
         heap_log: the record of its heap; whoever wants one puts it there before the start.
         peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
@@ -77,6 +80,7 @@ class Process:
     arrived_ns: int
     threads: int = 1
     leader: Process | None = None
+    group: str = ROOT
     memory: ProcessMemory | None = None
     peak_heap_bytes: int = 0
     peak_resident_bytes: int = 0

@@ -106,7 +106,7 @@ def begin(
 ) -> int:
     """Let happen what is due now, then give CPUs processes; return REACHED, or why that was not possible."""
     policy.now_ns[0] = totals.now_ns[0]
-    if totals.due_ns[0] <= totals.now_ns[0]:
+    if min(totals.due_ns[0], policy.alarm_ns[0]) <= totals.now_ns[0]:
         code = at_instant(policy, processes, cpus, totals, slices, sources, teams)
         if code != DONE:
             return code
@@ -115,15 +115,15 @@ def begin(
     return start_runs(policy, processes, cpus, totals)
 
 
-def next_instant(processes: Processes, cpus: Cpus, totals: Totals, horizon: int) -> int:
+def next_instant(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, horizon: int) -> int:
     """Return when the next run ends or something else is due, at the latest the horizon; book CPUs' waste."""
-    now: int = min(horizon, totals.due_ns[0])
+    now: int = min(horizon, totals.due_ns[0], policy.alarm_ns[0])
     idle = False
     for cpu in range(len(cpus.pid)):
         now = min(now, cpus.run_end_ns[cpu])
         idle = idle or cpus.pid[cpu] == NOBODY
     if idle and totals.queued[0] > 0:
-        note_waste(processes, cpus, totals, now - totals.now_ns[0])
+        note_waste(policy, processes, cpus, totals, now - totals.now_ns[0])
     return now
 
 
@@ -150,7 +150,7 @@ def run_span(
         code = begin(policy, processes, cpus, totals, slices, sources, teams)
         if code != REACHED:
             return code
-        now = next_instant(processes, cpus, totals, horizon)
+        now = next_instant(policy, processes, cpus, totals, horizon)
         reach(processes, cpus, totals, now)
         policy.now_ns[0] = now
         if end_runs(policy, processes, cpus, totals, slices, now) == A_PROGRAMS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.groups import NO_TERMS
 from simulator.recordings import SLICE
 from simulator.table_making import (
     copied,
@@ -12,10 +13,14 @@ from simulator.table_making import (
     process_table,
     source_table,
     team_table,
+    totals_table,
 )
-from simulator.tables import FAR, NEVER, Slices, Totals
+from simulator.tables import NEVER, Slices
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulator.groups import Terms
     from simulator.hardware import Hardware
     from simulator.recordings import Recordings
     from simulator.tables import Int64s
@@ -33,22 +38,21 @@ class State:
     Args:
         hardware: the CPUs, their timer and their costs.
         slices: how many finished slices to keep for the record; None keeps all.
+        groups: the groups that processes are in, the root first.
 
     Attributes:
         processes, cpus, totals, slices, sources, teams: the tables; a table that grows is replaced.
     """
 
-    def __init__(self, hardware: Hardware, slices: int | None) -> None:
+    def __init__(self, hardware: Hardware, slices: int | None, groups: Sequence[Terms] = NO_TERMS) -> None:
         self.processes = process_table(FIRST_CAPACITY)
         self.cpus = cpu_table(hardware.cpus)
-        self.totals = new_table(Totals, 1)
+        self.totals = totals_table(hardware.cpus, groups)
         self.sources = source_table(0, TIMES_ON_HAND, LOG_ROWS)
         self.teams = team_table(0, 0)
         self.totals.context_switch_ns[0] = hardware.context_switch_ns
         self.totals.migration_ns[0] = hardware.migration_ns
         self.totals.tick_cost_ns[0] = hardware.tick_cost_ns
-        self.totals.cpus[0] = hardware.cpus
-        self.totals.fluid_next_ns[0] = FAR
         self._slices_kept = NEVER if slices is None else slices
         self._new_slices()
 

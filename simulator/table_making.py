@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from simulator.tables import (
+    FAR,
     NEVER,
     NOBODY,
     WAIT_BUCKETS,
@@ -18,6 +19,11 @@ from simulator.tables import (
     Teams,
     Totals,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulator.groups import Terms
 
 Columns = TypeVar("Columns", Processes, Cpus, Totals, Slices, Sources, Teams)
 
@@ -73,6 +79,17 @@ def cpu_table(cpus: int) -> Cpus:
     table.pid[:] = NOBODY
     table.last_pid[:] = NOBODY
     table.run_end_ns[:] = NEVER
+    return table
+
+
+def totals_table(cpus: int, groups: Sequence[Terms]) -> Totals:
+    """Return the single numbers of a machine at time 0; `groups` begins with the root."""
+    most = [terms.quota_ns / terms.period_ns if terms.quota_ns else float(cpus) for terms in groups]
+    parents, claims = [terms.parent for terms in groups], [terms.tickets for terms in groups]
+    found_out = np.zeros((5, len(groups)))
+    table = new_table(Totals, 1, groups=np.vstack([np.array([parents, claims, most], np.float64), found_out]))
+    table.cpus[0] = cpus
+    table.fluid_next_ns[0] = FAR
     return table
 
 

@@ -59,6 +59,7 @@ class Processes(NamedTuple):
         save_ns: what it costs to put its memory away when another process is given its CPU.
         restore_ns: what it costs to bring its memory back before it is given a CPU.
         tickets: its tickets as they are now.
+        group: the number of the group it is in, 0 for the root.
         owed_ns: demand that the fluid ideal has yet to serve, when it was last settled.
         rate: its part in the fluid ideal of the CPU time delivered since then.
         entitled_ns: what the fluid ideal had given it then.
@@ -91,6 +92,7 @@ class Processes(NamedTuple):
     save_ns: Int64s
     restore_ns: Int64s
     tickets: Int64s
+    group: Int64s
     owed_ns: Float64s
     rate: Float64s
     entitled_ns: Float64s
@@ -174,6 +176,10 @@ class Totals(NamedTuple):
         service_ns: CPU time delivered in all up to `now_ns`, unbooked runs included.
         fluid_at_ns: the CPU time delivered when the fluid ideal was last settled.
         fluid_next_ns: the CPU time delivered at which the fluid ideal meets its next demand.
+        groups: float64[8, groups], the root first: the number of a group's parent, its tickets, the most
+            CPUs it may have, and what the fluid ideal finds out anew each time: how many CPUs its members
+            want, it itself wants and is given, and while these are shared, what is left of them and the
+            tickets of who shares it.
     """
 
     now_ns: Int64s
@@ -198,6 +204,7 @@ class Totals(NamedTuple):
     service_ns: Float64s
     fluid_at_ns: Float64s
     fluid_next_ns: Float64s
+    groups: Matrix
     ints: Matrix
     floats: Matrix
 
@@ -282,6 +289,9 @@ class Teams(NamedTuple):
     phases: Matrix
     ints: Matrix
 
+
+PARENT, CLAIM, MOST, HUNGER, WANTED, GIVEN, LEFT, CLAIMS = range(8)
+"""Rows of `Totals.groups`."""
 
 ARRIVED, STARTED, FINISHED = 0, 1, 2
 """Planes of `Sources.log`."""

@@ -14,6 +14,7 @@ import numpy as np
 from simulator.tables import NOBODY, WAIT_BUCKETS
 
 if TYPE_CHECKING:
+    from simulator.schedulers.base import Scheduler
     from simulator.tables import Cpus, Processes, Totals
 
 _FRACTION_BITS = np.uint64(50)
@@ -34,14 +35,18 @@ def bucket_ends_ns() -> list[int]:
     return [*lower, (1 << (WAIT_BUCKETS // 4)) - 1]
 
 
-def note_waste(processes: Processes, cpus: Cpus, totals: Totals, length: int) -> None:
-    """Note that for so long CPUs are idle on which waiting processes might run, one process on each."""
+def note_waste(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, length: int) -> None:
+    """Note that for so long CPUs are idle on which waiting processes might run, one process on each.
+
+    A process that the policy holds back on purpose wastes nothing.
+    """
     idle = 0
     for cpu in range(len(cpus.pid)):
         if cpus.pid[cpu] == NOBODY:
             idle |= 1 << cpu
     for pid in range(totals.processes[0]):
-        if idle & processes.affinity[pid] != 0 and processes.queued[pid] == 1:
+        waits = processes.queued[pid] == 1 and policy.held[pid] == 0
+        if waits and idle & processes.affinity[pid] != 0:
             for cpu in range(len(cpus.pid)):
                 if (idle & processes.affinity[pid]) >> cpu & 1 == 1:
                     cpus.wasted_ns[cpu] += length

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import typing
 from abc import ABC, abstractmethod
-from typing import Annotated, ClassVar
+from collections.abc import Callable  # noqa: TC003 - annotations are read at run time
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
 from simulator.tables import NEVER, Float64s, Int64s
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulator.groups import Terms, Throttling
 
 PerProcess = Annotated[Int64s, "one value a process"]
 """Declares an int64 array with one value a process, indexed by pid."""
@@ -45,8 +51,14 @@ class Scheduler(ABC):
     Attributes:
         name: what scenarios call the policy.
         honours_affinity: whether `pick` looks at `affinity`; scenarios that pin jobs need such a policy.
+        honours_groups: whether it shares the CPU between groups first; scenarios with groups need such one.
+        steps: functions that stand for the policy's methods of the same names, as those of `simulator.rules`
+            do, for what policies share; none by default.
+        rare: functions that compiled code calls, not copies to where they are used, because they seldom run.
         tickets: by pid, tickets, kept by the kernel through `retune`.
         affinity: by pid, the CPUs the process may run on, one bit each; see `may_run`.
+        group: by pid, the number of the group it is in, 0 for none; see `set_groups`.
+        held: by pid, 1 while the policy itself holds a waiting process back, be a CPU idle or not.
         left_ns: by pid, CPU time until the process's present demand is met: what a shortest-job policy knows.
         ran_ns: by pid, for a process on a CPU: execution since it was picked.
         quantum_ns: the machine's timer quantum.
@@ -61,9 +73,14 @@ class Scheduler(ABC):
     name: ClassVar[str]
     compilable: ClassVar[bool] = False
     honours_affinity: ClassVar[bool] = False
+    honours_groups: ClassVar[bool] = False
+    steps: ClassVar[tuple[Callable[..., Any], ...]] = ()
+    rare: ClassVar[tuple[Callable[..., Any], ...]] = ()
 
     tickets: PerProcess
     affinity: PerProcess
+    group: PerProcess
+    held: PerProcess
     left_ns: PerProcess
     ran_ns: PerProcess
     quantum_ns: Shared
@@ -97,6 +114,17 @@ class Scheduler(ABC):
         self.alarm_ns[0] = NEVER
         self.draws = np.zeros(DRAWS)
         self.draw_at[0] = DRAWS
+
+    def set_groups(self, terms: Sequence[Terms]) -> None:
+        """Hear of the groups, the root first; called before `attach`, if there are any.
+
+        Only a policy that honours groups hears of them.
+        """
+        raise NotImplementedError
+
+    def throttling(self) -> list[Throttling]:
+        """Return by group what became of its quota up to now; nothing without groups."""
+        return []
 
     def grow(self, capacity: int) -> None:
         """Make room for pids up to `capacity`, keeping all values."""

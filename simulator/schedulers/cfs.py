@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from simulator.nice import NICE_0
 from simulator.schedulers.base import PerCpu, Shared  # noqa: TC001 - annotations are read at run time
-from simulator.schedulers.linux import (
-    MS,
-    NICE_0,
-    US,
-    LinuxScheduler,
-    check_options,
-    cpu_factor,
-    cpu_to_wake_on,
+from simulator.schedulers.linux.entities import (
+    cpu_of,
     insert_in_order,
-    pass_virtual_time,
+    queue_above,
     take_out,
-    to_pull,
-    to_steal,
     vruntime_by_now,
-    weigh,
 )
+from simulator.schedulers.linux.scheduler import LinuxScheduler
+from simulator.schedulers.linux.steps import MOVES
+from simulator.schedulers.linux.weights import MS, US, check_options, cpu_factor
 
 OSTEP = "ostep"
 PRESETS = (OSTEP, "linux-6.5")
@@ -38,13 +33,15 @@ class Cfs(LinuxScheduler):
         linux-6.5: latency 6 ms, minimum granularity 0.75 ms and wake-up granularity 1 ms, times
             1 + floor(log2(min(CPUs, 8))). A process that wakes is placed at most half a latency before the
             others, and takes the CPU if it is before the running one by more than the wake-up granularity; a
-            new one is placed a slice behind. What it leaves out: groups, buddies, idle and batch classes,
-            load averages (queues are compared by weight as it is), hot caches, more than one domain of CPUs.
+            new one is placed a slice behind. What it leaves out: buddies, idle and batch classes, load
+            averages (queues are compared by weight as it is), hot caches, more than one domain of CPUs.
         ostep: latency 48 ms, minimum granularity 6 ms on any number of CPUs, 1000 ticks a second, slices
             rounded to whole ticks. A process that wakes or is new is placed at the least virtual run time,
             and waits for the running one's slice to end.
 
-    As only ratios of tickets matter, half a latency counts at the mean weight of the queue it wakes on.
+    As only ratios of tickets matter, half a latency counts at the mean weight of the queue it wakes on. A
+    group is one entity on its parent's queue, by the same rule, and shares its slice on
+    (`simulator.schedulers.linux`).
 
     Args:
         preset: "linux-6.5" or "ostep".
@@ -58,9 +55,8 @@ class Cfs(LinuxScheduler):
 
     name: ClassVar[str] = "cfs"
     compilable: ClassVar[bool] = True
-    honours_affinity: ClassVar[bool] = True
 
-    # The least virtual run time of a queue and its CPU; it never falls.
+    # The least virtual run time of a queue and who runs there; it never falls.
     min_vruntime: PerCpu
     latency_ns: Shared
     granularity_ns: Shared
@@ -89,132 +85,108 @@ class Cfs(LinuxScheduler):
         self.granularity_ns[0] = granularity_us * US if granularity_us else granularity
         self.wakeup_ns[0] = MS * cpu_factor(cpus)
 
-    def retune(self, pid: int, tickets: int) -> None:
-        """Take the tickets as weight."""
-        weigh(self, pid, tickets)
-
-    def enter(self, pid: int) -> None:
-        """Join the queue of the CPU to wake on, placed by how long it was away."""
-        cpu = cpu_to_wake_on(self, pid)
-        if self.on_cpu[cpu] > 0:
-            raise_floor(self, cpu, vruntime_by_now(self, cpu))
-        floor = self.min_vruntime[cpu]
-        if self.home[pid] == 0:
-            debit = 0 if self.textbook else vslice_of_new(self, cpu, pid)
-            self.vruntime[pid] = floor + debit
+    def enqueue_entity(self, queue: int, entity: int, why: int) -> None:
+        """Join a queue where the entity was on its last; one that wakes is placed by how long it was away."""
+        if why == MOVES:
+            self.vruntime[entity] += self.min_vruntime[queue]
         else:
-            self.vruntime[pid] += floor - self.min_vruntime[self.home[pid] - 1]
-            credit = 0 if self.textbook else sleeper_credit(self, cpu, pid)
-            self.vruntime[pid] = max(self.vruntime[pid], floor - credit)
-        join(self, cpu, pid)
+            if self.running[queue] > 0:
+                raise_floor(self, queue, vruntime_by_now(self, queue))
+            floor = self.min_vruntime[queue]
+            if self.home[entity] == 0:
+                debit = 0 if self.textbook else vslice_of_new(self, queue, entity)
+                self.vruntime[entity] = floor + debit
+            else:
+                self.vruntime[entity] += floor - self.min_vruntime[self.home[entity] - 1]
+                credit = 0 if self.textbook else sleeper_credit(self, queue, entity)
+                self.vruntime[entity] = max(self.vruntime[entity], floor - credit)
+        insert_in_order(self, self.vruntime, queue, entity)
 
-    def leave(self, pid: int) -> None:
-        """Leave the queue; virtual run time is kept."""
-        part(self, pid)
+    def dequeue_entity(self, queue: int, entity: int, why: int) -> None:
+        """Leave the queue, whose least virtual run time the entity may have held down."""
+        floor = self.min_vruntime[queue]
+        take_out(self, queue, entity)
+        if self.running[queue] == 0:
+            raise_floor(self, queue, self.vruntime[entity])
+        if why == MOVES:
+            self.vruntime[entity] -= floor
 
-    def pick(self, cpu: int) -> int:
-        """Take the one with the least virtual run time; with none, one that waits for another CPU."""
-        if self.waiting[cpu] == 0:
-            stolen = to_steal(self, cpu)
-            if stolen < 0:
-                return -1
-            move(self, cpu, stolen)
-        pid: int = self.first[cpu] - 1
-        take_out(self, cpu, pid)
-        self.waiting[cpu] -= 1
-        self.on_cpu[cpu] = pid + 1
-        self.picked_ns[cpu] = self.now_ns[0]
-        raise_floor(self, cpu, self.vruntime[pid])
-        return pid
+    def put_prev_entity(self, queue: int, entity: int) -> None:
+        """Rejoin the queue by virtual run time."""
+        insert_in_order(self, self.vruntime, queue, entity)
 
-    def charge(self, pid: int, ran_ns: int) -> None:
-        """Let virtual time pass and requeue by it."""
-        cpu = self.home[pid] - 1
-        pass_virtual_time(self, pid, ran_ns)
-        self.on_cpu[cpu] = 0
-        self.waiting[cpu] += 1
-        insert_in_order(self, self.vruntime, cpu, pid)
+    def pick_next_entity(self, queue: int, before: int) -> int:  # noqa: ARG002 - virtual run times decide
+        """Take the one with the least virtual run time."""
+        entity: int = self.first[queue] - 1
+        take_out(self, queue, entity)
+        raise_floor(self, queue, self.vruntime[entity])
+        return entity
 
-    def tick(self, pid: int, ran_ns: int) -> bool:
-        """Say whether the slice is used up, or another process is a slice behind."""
-        cpu = self.home[pid] - 1
-        pulled = to_pull(self, cpu)
-        if pulled >= 0:
-            move(self, cpu, pulled)
-        if self.waiting[cpu] == 0:
+    def entity_tick(self, queue: int, entity: int, unbooked_ns: int, turn_ns: int) -> bool:
+        """Say whether the slice is used up, or another entity is a slice behind."""
+        if self.waiting[queue] == 0:
             return False
-        ideal = slice_length(self, self.waiting[cpu] + 1, self.weight[pid], self.runnable_weight[cpu])
+        ideal = slice_length(self, queue, entity, 0)
         if self.textbook:
-            return ran_ns + self.tick_ns[0] // 2 >= ideal  # type: ignore[no-any-return] # a comparison is a bool
+            return turn_ns + self.tick_ns[0] // 2 >= ideal  # type: ignore[no-any-return] # a comparison is a bool
         ideal = min(ideal, self.latency_ns[0])
-        if ran_ns > ideal:
+        if turn_ns > ideal:
             return True
-        if ran_ns < self.granularity_ns[0]:
+        if turn_ns < self.granularity_ns[0]:
             return False
-        ahead = self.vruntime[pid] + ran_ns * NICE_0 // self.weight[pid] - self.vruntime[self.first[cpu] - 1]
-        return ahead > ideal  # type: ignore[no-any-return] # as above
+        reached = self.vruntime[entity] + unbooked_ns * NICE_0 // self.weight[entity]
+        return reached - self.vruntime[self.first[queue] - 1] > ideal  # type: ignore[no-any-return] # as above
 
-    def preempts(self, pid: int, running: int) -> bool:
-        """Say whether a process that woke is before the one on its CPU by the wake-up granularity."""
-        cpu = self.home[pid] - 1
-        if self.textbook or self.on_cpu[cpu] != running + 1:
+    def wakeup_preempt_entity(self, queue: int, entity: int, running: int, unbooked_ns: int) -> bool:  # noqa: ARG002 - virtual run times decide
+        """Say whether one that woke is before the one that runs by the wake-up granularity."""
+        if self.textbook:
             return False
-        reached = self.vruntime[running] + self.ran_ns[running] * NICE_0 // self.weight[running]
-        granularity = self.wakeup_ns[0] * NICE_0 // self.weight[pid]
-        return bool(reached - self.vruntime[pid] > granularity)
+        reached = self.vruntime[running] + unbooked_ns * NICE_0 // self.weight[running]
+        granularity = self.wakeup_ns[0] * NICE_0 // self.weight[entity]
+        return bool(reached - self.vruntime[entity] > granularity)
+
+    def reweight_entity(self, queue: int, entity: int, weight: int) -> None:  # noqa: ARG002 - virtual run time stays
+        """Let virtual time pass at another rate from now on."""
+        self.weight[entity] = weight
 
 
-def slice_length(cfs: Cfs, processes: int, weight: int, total: int) -> int:
-    """Return the part of the period that is due to a weight, in nanoseconds."""
+def slice_length(cfs: Cfs, queue: int, entity: int, joining: int) -> int:
+    """Return the part of the period that is due to an entity, in nanoseconds (sched_slice).
+
+    The period is for all processes of the CPU; each group gives on to its queue what is due to itself.
+
+    Args:
+        cfs: the policy.
+        queue: on which the entity is.
+        entity: a process or a group.
+        joining: 1 for a process that has yet to join the queue, else 0.
+    """
     granularity = cfs.granularity_ns[0]
-    period = max(cfs.latency_ns[0], processes * granularity)
-    length: int = max(period * weight // total, granularity)
-    return length
+    period = max(cfs.latency_ns[0], (cfs.processes[cpu_of(cfs, queue)] + joining) * granularity)
+    length = period * cfs.weight[entity] // (cfs.load[queue] + joining * cfs.weight[entity])
+    while queue >= cfs.cpus[0]:
+        group = queue - cfs.cpus[0]
+        coming = 1 - cfs.active[queue]
+        queue = queue_above(cfs, queue)
+        length = length * cfs.weight[group] // (cfs.load[queue] + coming * cfs.weight[group])
+    longest: int = max(length, granularity)
+    return longest
 
 
-def vslice_of_new(cfs: Cfs, cpu: int, pid: int) -> int:
+def vslice_of_new(cfs: Cfs, queue: int, entity: int) -> int:
     """Return the slice of a process that has yet to join a queue, in its virtual time."""
-    weight = cfs.weight[pid]
-    processes = cfs.waiting[cpu] + 1 + (cfs.on_cpu[cpu] > 0)
-    length = slice_length(cfs, processes, weight, cfs.runnable_weight[cpu] + weight)
-    return int(length * NICE_0 // weight)
+    return int(slice_length(cfs, queue, entity, 1) * NICE_0 // cfs.weight[entity])
 
 
-def sleeper_credit(cfs: Cfs, cpu: int, pid: int) -> int:
-    """Return half a latency in the virtual time of the mean weight of a queue and a process that joins it."""
-    processes = int(cfs.waiting[cpu] + 1 + (cfs.on_cpu[cpu] > 0))
-    total = int(cfs.runnable_weight[cpu] + cfs.weight[pid])
-    return int(cfs.latency_ns[0]) // 2 * NICE_0 * processes // total
+def sleeper_credit(cfs: Cfs, queue: int, entity: int) -> int:
+    """Return half a latency in the virtual time of the mean weight of a queue and an entity that joins it."""
+    entities = int(cfs.waiting[queue] + 1 + (cfs.running[queue] > 0))
+    total = int(cfs.load[queue] + cfs.weight[entity])
+    return int(cfs.latency_ns[0]) // 2 * NICE_0 * entities // total
 
 
-def raise_floor(cfs: Cfs, cpu: int, vruntime: int) -> None:
-    """Raise a queue's least virtual run time to that of the process on the CPU or of the first that waits."""
-    first = cfs.first[cpu] - 1
+def raise_floor(cfs: Cfs, queue: int, vruntime: int) -> None:
+    """Raise a queue's least virtual run time to that of the entity that runs or of the first that waits."""
+    first = cfs.first[queue] - 1
     least = min(vruntime, cfs.vruntime[first]) if first >= 0 else vruntime
-    cfs.min_vruntime[cpu] = max(cfs.min_vruntime[cpu], least)
-
-
-def join(cfs: Cfs, cpu: int, pid: int) -> None:
-    """Put a process on a CPU's queue."""
-    cfs.home[pid] = cpu + 1
-    cfs.waiting[cpu] += 1
-    cfs.runnable_weight[cpu] += cfs.weight[pid]
-    insert_in_order(cfs, cfs.vruntime, cpu, pid)
-
-
-def part(cfs: Cfs, pid: int) -> None:
-    """Take a process off its CPU's queue, whose least virtual run time it may have held down."""
-    cpu = cfs.home[pid] - 1
-    take_out(cfs, cpu, pid)
-    cfs.waiting[cpu] -= 1
-    cfs.runnable_weight[cpu] -= cfs.weight[pid]
-    if cfs.on_cpu[cpu] == 0:
-        raise_floor(cfs, cpu, cfs.vruntime[pid])
-
-
-def move(cfs: Cfs, cpu: int, pid: int) -> None:
-    """Move a waiting process to another CPU's queue, as far before or behind as it was on its own."""
-    shift = cfs.min_vruntime[cpu] - cfs.min_vruntime[cfs.home[pid] - 1]
-    part(cfs, pid)
-    cfs.vruntime[pid] += shift
-    join(cfs, cpu, pid)
+    cfs.min_vruntime[queue] = max(cfs.min_vruntime[queue], least)

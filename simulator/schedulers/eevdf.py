@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from simulator.nice import NICE_0
 from simulator.schedulers.base import PerCpu, PerProcess, Shared  # noqa: TC001 - annotations are read at run time
-from simulator.schedulers.linux import (
-    NICE_0,
-    US,
-    LinuxScheduler,
-    check_options,
-    cpu_factor,
-    cpu_to_wake_on,
-    insert_in_order,
-    pass_virtual_time,
-    take_out,
-    to_pull,
-    to_steal,
-    vruntime_by_now,
-    weigh,
-)
+from simulator.schedulers.linux.entities import insert_in_order, take_out, vruntime_by_now
+from simulator.schedulers.linux.scheduler import LinuxScheduler
+from simulator.schedulers.linux.steps import MOVES, SLEEPS
+from simulator.schedulers.linux.weights import US, check_options, cpu_factor, weigh
 
 BASE_SLICE_US = {"linux-6.6": 750, "linux-6.12": 750, "linux-6.15": 700}
 FIRST = "linux-6.6"
@@ -44,10 +34,14 @@ class Eevdf(LinuxScheduler):
             is no longer eligible, makes way at the next tick.
         linux-6.15: the same with a base slice of 0.70 ms.
 
-    What all leave out: groups, idle and batch classes, load averages (queues are compared by weight as it
-    is), hot caches, more than one domain of CPUs, and slices that a program asks for itself, so that
-    PREEMPT_SHORT, the right of a shorter slice to preempt, never applies. A process that ends leaves like one
-    that falls asleep, also from 6.12 on.
+    A group is one entity on its parent's queue, with a deadline and a lag of its own, and chooses among its
+    own by the same rule (`simulator.schedulers.linux`). When its weight changes, its lag and the time to its
+    deadline are kept as execution, as from 6.8 on.
+
+    What all leave out: idle and batch classes, load averages (queues are compared by weight as it is), hot
+    caches, more than one domain of CPUs, and slices that a program asks for itself, so that PREEMPT_SHORT,
+    the right of a shorter slice to preempt, never applies. A process that ends leaves like one that falls
+    asleep, also from 6.12 on.
 
     Args:
         preset: "linux-6.6", "linux-6.12" or "linux-6.15".
@@ -60,14 +54,14 @@ class Eevdf(LinuxScheduler):
 
     name: ClassVar[str] = "eevdf"
     compilable: ClassVar[bool] = True
-    honours_affinity: ClassVar[bool] = True
 
-    # By CPU: an instant of virtual time near V; the sum of weight x (virtual run time - origin) over the
+    # By queue: an instant of virtual time near V; the sum of weight x (virtual run time - origin) over the
     # queue, the sleeping included, and the sum of the weights.
     origin: PerCpu
     key_sum: PerCpu
     key_weight: PerCpu
-    # By pid: virtual deadline; the one it was picked with; a slice in virtual time; lag while off the queue.
+    # By entity: virtual deadline, while it moves the distance to it; the one it was picked with; a slice in
+    # virtual time; lag while off the queue.
     deadline: PerProcess
     picked_deadline: PerProcess
     vslice: PerProcess
@@ -88,202 +82,205 @@ class Eevdf(LinuxScheduler):
 
     def retune(self, pid: int, tickets: int) -> None:
         """Take the tickets as weight; lag is kept as execution, and so changes as virtual time."""
-        if self.asleep[pid] == 1:
-            self.lag[pid] = lag_on_queue(self, self.home[pid] - 1, pid)
-            drop(self, self.home[pid] - 1, pid)
-        lag_ns = int(self.lag[pid]) * int(self.weight[pid])
+        entity = pid + int(self.first_process[0])
+        if self.asleep[entity] == 1:
+            self.lag[entity] = lag_on_queue(self, self.home[entity] - 1, entity)
+            drop(self, self.home[entity] - 1, entity)
+        lag_ns = int(self.lag[entity]) * int(self.weight[entity])
         weigh(self, pid, tickets)
-        self.lag[pid] = lag_ns // int(self.weight[pid])
+        self.lag[entity] = lag_ns // int(self.weight[entity])
 
-    def enter(self, pid: int) -> None:
-        """Join the queue of the CPU to wake on, with the lag kept; half a slice is a new process's first."""
-        self.vslice[pid] = max(self.slice_length_ns[0] * NICE_0 // self.weight[pid], 1)
-        if self.asleep[pid] == 1:
-            wake_on_queue(self, pid)
+    def enqueue_entity(self, queue: int, entity: int, why: int) -> None:
+        """Join a queue with the lag kept; half a slice is a new process's first."""
+        if why == MOVES:
+            place(self, queue, entity, self.lag[entity], self.deadline[entity])
             return
-        cpu = cpu_to_wake_on(self, pid)
-        length = self.vslice[pid] // 2 if self.home[pid] == 0 else self.vslice[pid]
-        place(self, cpu, pid, self.lag[pid], length)
-
-    def leave(self, pid: int) -> None:
-        """Leave with the lag kept; from 6.12 on, one that is ahead stays on the queue until it is not."""
-        cpu = self.home[pid] - 1
-        lag = lag_on_queue(self, cpu, pid)
-        self.waiting[cpu] -= 1
-        self.runnable_weight[cpu] -= self.weight[pid]
-        if self.delays and lag < 0:
-            self.asleep[pid] = 1
+        self.vslice[entity] = vslice_at(self, self.weight[entity])
+        if self.asleep[entity] == 1:
+            wake_on_queue(self, queue, entity)
         else:
-            self.lag[pid] = lag
-            drop(self, cpu, pid)
-        if self.waiting[cpu] == 0 and self.on_cpu[cpu] == 0:
-            while self.first[cpu] > 0:
-                self.lag[self.first[cpu] - 1] = 0
-                drop(self, cpu, self.first[cpu] - 1)
+            length = self.vslice[entity] // 2 if self.home[entity] == 0 else self.vslice[entity]
+            place(self, queue, entity, self.lag[entity], length)
 
-    def pick(self, cpu: int) -> int:
-        """Take the eligible one with the earliest deadline; with none, one that waits for another CPU."""
-        if self.waiting[cpu] == 0:
-            stolen = to_steal(self, cpu)
-            if stolen < 0:
-                return -1
-            move(self, cpu, stolen)
-        pid = earliest(self, cpu)
-        while self.asleep[pid] == 1:
-            self.lag[pid] = 0
-            drop(self, cpu, pid)
-            pid = earliest(self, cpu)
-        drop(self, cpu, pid)
-        self.waiting[cpu] -= 1
-        self.on_cpu[cpu] = pid + 1
-        self.picked_ns[cpu] = self.now_ns[0]
-        self.picked_deadline[pid] = self.deadline[pid]
-        return pid
+    def dequeue_entity(self, queue: int, entity: int, why: int) -> None:
+        """Leave with the lag kept; from 6.12 on, one that sleeps ahead stays on the queue until it is not.
 
-    def charge(self, pid: int, ran_ns: int) -> None:
-        """Let virtual time pass, and set a new deadline if the last one has passed."""
-        cpu = self.home[pid] - 1
-        pass_virtual_time(self, pid, ran_ns)
-        if self.vruntime[pid] >= self.deadline[pid]:
-            self.deadline[pid] = self.vruntime[pid] + self.vslice[pid]
-        self.on_cpu[cpu] = 0
-        self.waiting[cpu] += 1
-        add(self, cpu, pid)
+        One that moves keeps its deadline, too, from 6.12 on.
+        """
+        lag = lag_on_queue(self, queue, entity)
+        if why == SLEEPS and self.delays and lag < 0:
+            self.asleep[entity] = 1
+        else:
+            self.lag[entity] = lag
+            drop(self, queue, entity)
+            if why == MOVES:
+                rest = self.deadline[entity] - self.vruntime[entity]
+                self.deadline[entity] = rest if self.delays else self.vslice[entity]
+        if self.waiting[queue] == 0 and self.running[queue] == 0 and (why == SLEEPS or queue >= self.cpus[0]):
+            while self.first[queue] > 0:
+                self.lag[self.first[queue] - 1] = 0
+                drop(self, queue, self.first[queue] - 1)
 
-    def tick(self, pid: int, ran_ns: int) -> bool:
+    def put_prev_entity(self, queue: int, entity: int) -> None:
+        """Rejoin the queue, with a new deadline if the last one has passed."""
+        if self.vruntime[entity] >= self.deadline[entity]:
+            self.deadline[entity] = self.vruntime[entity] + self.vslice[entity]
+        add(self, queue, entity)
+
+    def pick_next_entity(self, queue: int, before: int) -> int:
+        """Take the eligible one with the earliest deadline; who ran until now goes on before its deadline."""
+        entity = earliest(self, queue)
+        while self.asleep[entity] == 1:
+            self.lag[entity] = 0
+            drop(self, queue, entity)
+            entity = earliest(self, queue)
+        in_turn = before >= 0 and self.picked_deadline[before] == self.deadline[before]
+        if in_turn and self.vruntime[before] <= self.origin[queue]:
+            entity = before
+        drop(self, queue, entity)
+        self.picked_deadline[entity] = self.deadline[entity]
+        return entity
+
+    def entity_tick(self, queue: int, entity: int, unbooked_ns: int, turn_ns: int) -> bool:  # noqa: ARG002 - virtual time decides
         """Say whether the deadline has passed and somebody else is on the queue."""
-        cpu = self.home[pid] - 1
-        pulled = to_pull(self, cpu)
-        if pulled >= 0:
-            move(self, cpu, pulled)
-        passed = ran_ns * NICE_0 + self.remainder[pid]
-        if passed >= (self.deadline[pid] - self.vruntime[pid]) * self.weight[pid]:
-            if self.first[cpu] > 0:
+        passed = unbooked_ns * NICE_0 + self.remainder[entity]
+        if passed >= (self.deadline[entity] - self.vruntime[entity]) * self.weight[entity]:
+            if self.first[queue] > 0:
                 return True
-            self.deadline[pid] = self.vruntime[pid] + passed // self.weight[pid] + self.vslice[pid]
-        elif self.delays and self.first[cpu] > 0 and self.picked_deadline[pid] != self.deadline[pid]:
-            return ahead_of_mean(self, cpu, self.vruntime[pid] + passed // self.weight[pid])
+            reached = self.vruntime[entity] + passed // self.weight[entity]
+            self.deadline[entity] = reached + self.vslice[entity]
+        elif self.delays and self.first[queue] > 0 and self.picked_deadline[entity] != self.deadline[entity]:
+            return ahead_of_mean(self, queue, self.vruntime[entity] + passed // self.weight[entity])
         return False
 
-    def preempts(self, pid: int, running: int) -> bool:
-        """Say whether a process that woke is now the one to pick on its CPU."""
-        cpu = self.home[pid] - 1
-        if self.on_cpu[cpu] != running + 1:
-            return False
-        passed = self.ran_ns[running] * NICE_0 + self.remainder[running]
+    def wakeup_preempt_entity(self, queue: int, entity: int, running: int, unbooked_ns: int) -> bool:
+        """Say whether an entity that woke is now the one to pick."""
+        passed = unbooked_ns * NICE_0 + self.remainder[running]
         reached = self.vruntime[running] + passed // self.weight[running]
         if reached >= self.deadline[running]:
-            if self.first[cpu] != self.last[cpu]:
+            if self.first[queue] != self.last[queue]:
                 return True
             self.deadline[running] = reached + self.vslice[running]
-        eligible = not ahead_of_mean(self, cpu, reached)
+        eligible = not ahead_of_mean(self, queue, reached)
         if eligible and self.picked_deadline[running] == self.deadline[running]:
             return False
-        best = first_eligible(self, cpu, mean_key(self, cpu, reached))
-        return best == pid and not (eligible and self.deadline[running] <= self.deadline[pid])
+        best = first_eligible(self, queue, mean_key(self, queue, reached))
+        return best == entity and not (eligible and self.deadline[running] <= self.deadline[entity])
+
+    def reweight_entity(self, queue: int, entity: int, weight: int) -> None:
+        """Keep lag and the time to the deadline as execution, so that they change as virtual time."""
+        runs = self.running[queue] == entity + 1
+        waits = self.active[entity + self.cpus[0]] == 1 and not runs
+        old = self.weight[entity]
+        if runs or waits:
+            running = 0
+            if self.running[queue] > 0:
+                running = self.vruntime[entity] if runs else vruntime_by_now(self, queue)
+            mean = self.origin[queue] + mean_key(self, queue, running)
+            lag = mean - self.vruntime[entity]
+            rest = self.deadline[entity] - mean
+            if waits:
+                drop(self, queue, entity)
+            self.vruntime[entity] = mean - lag * old // weight
+            self.deadline[entity] = mean + rest * old // weight
+        else:
+            self.lag[entity] = self.lag[entity] * old // weight
+        self.weight[entity] = weight
+        self.vslice[entity] = vslice_at(self, weight)
+        if waits:
+            add(self, queue, entity)
 
 
-def add(eevdf: Eevdf, cpu: int, pid: int) -> None:
-    """Put a process on a queue and into its sums."""
-    weight = eevdf.weight[pid]
-    eevdf.key_sum[cpu] += (eevdf.vruntime[pid] - eevdf.origin[cpu]) * weight
-    eevdf.key_weight[cpu] += weight
-    insert_in_order(eevdf, eevdf.deadline, cpu, pid)
+def vslice_at(eevdf: Eevdf, weight: int) -> int:
+    """Return a slice in the virtual time of a weight."""
+    vslice: int = max(eevdf.slice_length_ns[0] * NICE_0 // weight, 1)
+    return vslice
 
 
-def drop(eevdf: Eevdf, cpu: int, pid: int) -> None:
-    """Take a process off a queue and out of its sums; one that slept there is gone."""
-    weight = eevdf.weight[pid]
-    eevdf.key_sum[cpu] -= (eevdf.vruntime[pid] - eevdf.origin[cpu]) * weight
-    eevdf.key_weight[cpu] -= weight
-    eevdf.asleep[pid] = 0
-    take_out(eevdf, cpu, pid)
+def add(eevdf: Eevdf, queue: int, entity: int) -> None:
+    """Put an entity on a queue and into its sums."""
+    weight = eevdf.weight[entity]
+    eevdf.key_sum[queue] += (eevdf.vruntime[entity] - eevdf.origin[queue]) * weight
+    eevdf.key_weight[queue] += weight
+    insert_in_order(eevdf, eevdf.deadline, queue, entity)
 
 
-def mean_key(eevdf: Eevdf, cpu: int, running_vruntime: int) -> int:
-    """Return V - origin, rounded down, of a queue and the process on its CPU, which is at that virtual time.
+def drop(eevdf: Eevdf, queue: int, entity: int) -> None:
+    """Take an entity off a queue and out of its sums; one that slept there is gone."""
+    weight = eevdf.weight[entity]
+    eevdf.key_sum[queue] -= (eevdf.vruntime[entity] - eevdf.origin[queue]) * weight
+    eevdf.key_weight[queue] -= weight
+    eevdf.asleep[entity] = 0
+    take_out(eevdf, queue, entity)
+
+
+def mean_key(eevdf: Eevdf, queue: int, running_vruntime: int) -> int:
+    """Return V - origin, rounded down, of a queue and the entity that runs, which is at that virtual time.
 
     Virtual run times are whole numbers, so that one is at most V if it is at most V rounded down.
     """
-    total = eevdf.key_sum[cpu]
-    weight = eevdf.key_weight[cpu]
-    if eevdf.on_cpu[cpu] > 0:
-        running_weight = eevdf.weight[eevdf.on_cpu[cpu] - 1]
-        total += (running_vruntime - eevdf.origin[cpu]) * running_weight
+    total = eevdf.key_sum[queue]
+    weight = eevdf.key_weight[queue]
+    if eevdf.running[queue] > 0:
+        running_weight = eevdf.weight[eevdf.running[queue] - 1]
+        total += (running_vruntime - eevdf.origin[queue]) * running_weight
         weight += running_weight
     mean: int = total // weight if weight > 0 else 0
     return mean
 
 
-def ahead_of_mean(eevdf: Eevdf, cpu: int, vruntime: int) -> bool:
-    """Say whether the process on a CPU, being at that virtual time, is not eligible."""
-    return vruntime - eevdf.origin[cpu] > mean_key(eevdf, cpu, vruntime)  # type: ignore[no-any-return] # a comparison is a bool
+def ahead_of_mean(eevdf: Eevdf, queue: int, vruntime: int) -> bool:
+    """Say whether the entity that runs, being at that virtual time, is not eligible."""
+    return vruntime - eevdf.origin[queue] > mean_key(eevdf, queue, vruntime)  # type: ignore[no-any-return] # a comparison is a bool
 
 
-def first_eligible(eevdf: Eevdf, cpu: int, mean: int) -> int:
+def first_eligible(eevdf: Eevdf, queue: int, mean: int) -> int:
     """Return the first on the queue, which is in order of deadlines, that is eligible; else -1."""
-    latest = eevdf.origin[cpu] + mean
-    at = eevdf.first[cpu]
+    latest = eevdf.origin[queue] + mean
+    at = eevdf.first[queue]
     while at > 0 and eevdf.vruntime[at - 1] > latest:
         at = eevdf.after[at - 1]
     found: int = at - 1
     return found
 
 
-def earliest(eevdf: Eevdf, cpu: int) -> int:
-    """Return the process to run on a free CPU; the origin moves to V, so that the sums stay small."""
-    mean = eevdf.key_sum[cpu] // eevdf.key_weight[cpu]
-    eevdf.origin[cpu] += mean
-    eevdf.key_sum[cpu] -= mean * eevdf.key_weight[cpu]
-    return first_eligible(eevdf, cpu, 0)
+def earliest(eevdf: Eevdf, queue: int) -> int:
+    """Return the entity to run next; the origin moves to V, so that the sums stay small."""
+    mean = eevdf.key_sum[queue] // eevdf.key_weight[queue]
+    eevdf.origin[queue] += mean
+    eevdf.key_sum[queue] -= mean * eevdf.key_weight[queue]
+    return first_eligible(eevdf, queue, 0)
 
 
-def lag_on_queue(eevdf: Eevdf, cpu: int, pid: int) -> int:
-    """Return a waiting process's lag in virtual time, within two slices or one tick, whichever is more."""
-    running = vruntime_by_now(eevdf, cpu) if eevdf.on_cpu[cpu] > 0 else 0
-    lag = eevdf.origin[cpu] + mean_key(eevdf, cpu, running) - eevdf.vruntime[pid]
-    limit = max(2 * eevdf.slice_length_ns[0], eevdf.tick_ns[0]) * NICE_0 // eevdf.weight[pid]
+def lag_on_queue(eevdf: Eevdf, queue: int, entity: int) -> int:
+    """Return a waiting entity's lag in virtual time, within two slices or one tick, whichever is more."""
+    running = vruntime_by_now(eevdf, queue) if eevdf.running[queue] > 0 else 0
+    lag = eevdf.origin[queue] + mean_key(eevdf, queue, running) - eevdf.vruntime[entity]
+    limit = max(2 * eevdf.slice_length_ns[0], eevdf.tick_ns[0]) * NICE_0 // eevdf.weight[entity]
     clamped: int = max(min(lag, limit), -limit)
     return clamped
 
 
-def place(eevdf: Eevdf, cpu: int, pid: int, lag: int, length: int) -> None:
-    """Put a process on a queue so that it has that lag there, with a deadline a length of virtual time away.
+def place(eevdf: Eevdf, queue: int, entity: int, lag: int, length: int) -> None:
+    """Put an entity on a queue so that it has that lag there, with a deadline a length of virtual time away.
 
     Its coming moves V towards it; placing it at V - lag * (W + w) / W makes up for that.
     """
     running = 0
-    weight = eevdf.key_weight[cpu]
-    if eevdf.on_cpu[cpu] > 0:
-        running = vruntime_by_now(eevdf, cpu)
-        weight += eevdf.weight[eevdf.on_cpu[cpu] - 1]
-    inflated = lag + lag * eevdf.weight[pid] // weight if weight > 0 else 0
-    eevdf.vruntime[pid] = eevdf.origin[cpu] + mean_key(eevdf, cpu, running) - inflated
-    eevdf.deadline[pid] = eevdf.vruntime[pid] + length
-    eevdf.home[pid] = cpu + 1
-    eevdf.waiting[cpu] += 1
-    eevdf.runnable_weight[cpu] += eevdf.weight[pid]
-    add(eevdf, cpu, pid)
+    weight = eevdf.key_weight[queue]
+    if eevdf.running[queue] > 0:
+        running = vruntime_by_now(eevdf, queue)
+        weight += eevdf.weight[eevdf.running[queue] - 1]
+    inflated = lag + lag * eevdf.weight[entity] // weight if weight > 0 else 0
+    eevdf.vruntime[entity] = eevdf.origin[queue] + mean_key(eevdf, queue, running) - inflated
+    eevdf.deadline[entity] = eevdf.vruntime[entity] + length
+    add(eevdf, queue, entity)
 
 
-def wake_on_queue(eevdf: Eevdf, pid: int) -> None:
-    """Wake a process that slept on its queue: where it is, or at V if it would have gained."""
-    cpu = eevdf.home[pid] - 1
-    if lag_on_queue(eevdf, cpu, pid) > 0:
-        drop(eevdf, cpu, pid)
-        place(eevdf, cpu, pid, 0, eevdf.vslice[pid])
+def wake_on_queue(eevdf: Eevdf, queue: int, entity: int) -> None:
+    """Wake an entity that slept on its queue: where it is, or at V if it would have gained."""
+    if lag_on_queue(eevdf, queue, entity) > 0:
+        drop(eevdf, queue, entity)
+        place(eevdf, queue, entity, 0, eevdf.vslice[entity])
     else:
-        eevdf.asleep[pid] = 0
-        eevdf.waiting[cpu] += 1
-        eevdf.runnable_weight[cpu] += eevdf.weight[pid]
-
-
-def move(eevdf: Eevdf, cpu: int, pid: int) -> None:
-    """Move a waiting process to another CPU's queue with its lag; from 6.12 on, with its deadline."""
-    source = eevdf.home[pid] - 1
-    lag = lag_on_queue(eevdf, source, pid)
-    length = eevdf.deadline[pid] - eevdf.vruntime[pid] if eevdf.delays else eevdf.vslice[pid]
-    drop(eevdf, source, pid)
-    eevdf.waiting[source] -= 1
-    eevdf.runnable_weight[source] -= eevdf.weight[pid]
-    place(eevdf, cpu, pid, lag, length)
+        eevdf.asleep[entity] = 0

@@ -133,7 +133,8 @@ def test_every_library_scenario_runs_under_every_scheduler(name):
     scenario = load_scenario(name)
     if scenario.duration_ns > LONG_NS:
         scenario = load_scenario(name, ["duration=10s"])
-    for policy in ("lottery", "stride", "round-robin", "fifo"):
+    policies = ("cfs", "eevdf") if scenario.groups else ("lottery", "stride", "round-robin", "fifo")
+    threads = sum(getattr(job, "threads", 1) for job in scenario.jobs.values())
+    for policy in policies:
         tables = Simulation(scenario, policy=policy).run().tables
-        threads = sum(getattr(job, "threads", 1) for job in scenario.jobs.values())
         assert tables["processes"].num_rows == threads

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
 MS = 1_000_000
+KERNEL = ("seed", "engine", "slices", "groups", "mechanism")
 LAYOUT = Layout(code_bytes=4096, heap_bytes=1 << 20, stack_bytes=4096)
 
 
@@ -42,8 +43,7 @@ def machine_with(
     scheduler: str, policy: dict[str, Any] | None = None, memory_bytes: int = 1 << 30, **options: Any
 ) -> Machine:
     """Return a machine of 1 GiB with a quantum of 10 ms unless told otherwise."""
-    names = ("seed", "engine", "slices", "mechanism")
-    kernel = {name: options.pop(name) for name in names if name in options}
+    kernel = {name: options.pop(name) for name in KERNEL if name in options}
     return Machine(
         make_scheduler(scheduler, policy or {}), Hardware(**options), memory_bytes=memory_bytes, **kernel
     )

@@ -66,12 +66,22 @@ def test_a_cpu_that_idles_while_a_process_waits_is_written_down(tools):
 
 def test_a_process_pinned_to_a_busy_cpu_makes_no_other_cpu_wasteful(tools):
     """Only a CPU on which the waiting process may run counts."""
-    state = tools.busy_machine([1, 1], "round-robin", cpus=2).dispatcher.state
+    dispatcher = tools.busy_machine([1, 1], "round-robin", cpus=2).dispatcher
+    policy, state = dispatcher.policy, dispatcher.state
     state.cpus.pid[:] = [0, -1]
     state.processes.queued[:2] = [0, 1]
     state.processes.affinity[1] = 0b01
-    note_waste(state.processes, state.cpus, state.totals, 5)
+    note_waste(policy, state.processes, state.cpus, state.totals, 5)
     assert state.cpus.wasted_ns.tolist() == [0, 0]
     state.processes.affinity[1] = 0b11
-    note_waste(state.processes, state.cpus, state.totals, 5)
+    note_waste(policy, state.processes, state.cpus, state.totals, 5)
     assert state.cpus.wasted_ns.tolist() == [0, 5]
+
+
+def test_a_process_that_the_policy_holds_back_wastes_no_cpu(tools):
+    """The idle CPU is as the policy wants it."""
+    dispatcher = tools.busy_machine([1], "round-robin").dispatcher
+    policy, state = dispatcher.policy, dispatcher.state
+    state.processes.queued[0] = policy.held[0] = 1
+    note_waste(policy, state.processes, state.cpus, state.totals, 5)
+    assert state.cpus.wasted_ns.tolist() == [0]

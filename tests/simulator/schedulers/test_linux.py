@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from simulator.schedulers.cfs import Cfs
 from simulator.schedulers.eevdf import Eevdf
@@ -99,6 +101,36 @@ def test_a_sleeper_is_served_soon_and_earns_no_more_than_its_share(tools, schedu
     mean_wait = columns.wait_ns[0] / columns.dispatches[0]
     assert mean_wait < 5 * tools.ms
     assert columns.cpu_ns[1] > 0.85 * 9 * SECOND
+
+
+step = st.tuples(st.integers(1, 30_000_000), st.integers(0, 30_000_000))
+pinned = st.tuples(st.lists(step, min_size=1, max_size=5), st.integers(1, 7))
+
+
+@pytest.mark.parametrize("scheduler", ["cfs", "eevdf"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(jobs=st.lists(pinned, min_size=1, max_size=7))
+def test_no_process_is_moved_where_it_may_not_run_and_no_cpu_idles_that_could_steal(tools, scheduler, jobs):
+    """Wake-ups, stealing and balancing all look at affinity; whoever may run elsewhere is taken there."""
+    machine = tools.machine_with(scheduler, cpus=3, slices=None)
+    for number, (steps, mask) in enumerate(jobs):
+        program = tools.computing(*steps)
+        machine.spawn(str(number), program, tickets=1024, layout=tools.layout, affinity=mask)
+    machine.run(SECOND, window_ns=1 << 40)
+    for row in (row for part in machine.recordings.slices for row in part):
+        assert jobs[row["pid"]][1] >> int(row["cpu"]) & 1
+    assert machine.dispatcher.state.cpus.wasted_ns.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("scheduler", ["cfs", "eevdf"])
+def test_a_free_process_makes_room_for_pinned_ones(tools, scheduler):
+    """Two pinned to the first CPU and two free share two CPUs evenly, the free ones having moved."""
+    machine = tools.machine_with(scheduler, cpus=2)
+    for name, mask in (("free", 3), ("pinned", 1), ("also-pinned", 1), ("also-free", 3)):
+        program = tools.computing((1 << 60, 0))
+        machine.spawn(name, program, tickets=1024, layout=tools.layout, affinity=mask)
+    machine.run(10 * SECOND, window_ns=1 << 40)
+    assert shares(machine, 4) == pytest.approx([0.25] * 4, abs=0.01)
 
 
 @pytest.mark.parametrize("policy", [Cfs, Eevdf])
