@@ -26,6 +26,7 @@ check: .venv/test.stamp
 bench: .venv/test.stamp ## Measure what the documentation claims
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/quanta.py
+	$(BIN)/python benchmarks/heap.py
 	$(BIN)/python benchmarks/recording.py
 
 readme: .venv/test.stamp ## Write the README's outputs and picture anew
