@@ -39,10 +39,8 @@ def model_at(path: KeyPath, data: Any) -> type[BaseModel] | None:  # noqa: ANN40
             return Funding
         case ("machine", "memory", "translation", str(kind)):
             return TRANSLATIONS.get(kind)
-        case ("groups", str()):
-            return GroupTerms
-        case ("groups", str(), "cpu_max"):
-            return CpuMax
+        case ("groups", str(), *rest):
+            return {(): GroupTerms, ("cpu_max",): CpuMax}.get(tuple(rest))
         case ("jobs", str(name), *rest):
             return _inside_job(rest, value_at(("jobs", name), data))
     return _SECTIONS.get(path)

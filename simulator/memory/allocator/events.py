@@ -12,6 +12,7 @@ from simulator.memory.allocator.buddy import add_powers, lacking_power, power_fo
 from simulator.memory.allocator.free_chunks import change_size, largest_free, put_or_top
 from simulator.memory.allocator.layout import (
     ADAPTS,
+    ALIGNED,
     ALIGNMENT,
     AMOUNT,
     AT_LEAST,
@@ -81,7 +82,7 @@ def allocate(cells: Cells, heap: Cells, index: Cells, size: int, alignment: int)
         alignment: a power of two that the block's address is to be a multiple of; 0 for the heap's own.
     """
     needed = chunk_bytes(heap, size)
-    aligned = alignment > heap[ALIGNMENT]
+    aligned = alignment > heap[ALIGNMENT] or (alignment > 1 and not heap[ALIGNED])
     if aligned:
         needed += alignment + heap[MIN_BLOCK]
         if heap[PLACEMENT] == BUDDY:

@@ -185,6 +185,15 @@ def test_an_aligned_block_lies_at_a_multiple(name: str) -> None:
         heap.aligned_alloc(0, 100)
 
 
+def test_an_aligned_block_is_aligned_where_others_are_not() -> None:
+    """A heap that rounds sizes only has its addresses anywhere."""
+    config = HeapConfig(header_bytes=24, alignment_bytes=64, min_block_bytes=64, aligned=False)
+    heap = heap_of(64 * KIB, config)
+    assert heap.malloc(1) % 16 != 0
+    assert heap.aligned_alloc(16, 0) % 16 == 0
+    heap.check()
+
+
 def test_realloc_of_null_is_malloc_and_to_nothing_is_free() -> None:
     """The two ends of C's definition; the second as glibc does it."""
     heap = heap_of(64 * KIB)
