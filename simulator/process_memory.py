@@ -97,7 +97,7 @@ class ProcessMemory:
         """
         space = mechanism.create(layout, owner)
         try:
-            return cls(mechanism, space, Heap(space, heap, log=log))
+            return cls(mechanism, space, Heap(space, heap, log=log, copy=space.copy))
         except OutOfMemory:
             space.release()
             raise
@@ -127,6 +127,11 @@ class ProcessMemory:
     def calloc(self, count: int, size: int) -> int:
         """Allocate an array on the heap and return the virtual address; raises OutOfMemory."""
         address = self.heap.calloc(count, size)
+        try:
+            self.space.clear(address, count * size)
+        except OutOfMemory:
+            self.heap.free(address)
+            raise
         self._note_level()
         return address
 

@@ -88,18 +88,24 @@ class SystemCalls:
     def calloc(self, count: int, size: int) -> int:
         """Return the address of `count` times `size` new bytes on the heap, all zero.
 
+        The time that clearing them takes is spent with the next demand.
+
         Raises:
             OutOfMemory: the heap has no room for them, or the product overflows.
         """
+        self._machine.memory_calls.note_on_cpu(self._process)
         return self._heap.calloc(count, size)
 
     def realloc(self, address: int, size: int) -> int:
         """Return the address of a block of `size` bytes that holds what the block at `address` held.
 
+        The time that copying takes, if it moves, is spent with the next demand.
+
         Raises:
             OutOfMemory: the heap has no room for it; the old block stays.
             InvalidFree: no block begins there.
         """
+        self._machine.memory_calls.note_on_cpu(self._process)
         return self._heap.realloc(address, size)
 
     def aligned_alloc(self, alignment: int, size: int) -> int:

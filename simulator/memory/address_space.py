@@ -241,6 +241,29 @@ class AddressSpace(ABC):
             self.storage.write(physical, data[done : done + length])
             done += length
 
+    def copy(self, source: int, to: int, size: int) -> None:
+        """Copy bytes to a place that does not overlap theirs (memcpy); up to a fault, they are copied.
+
+        Raises:
+            MemoryFault, OutOfMemory: as `resolve`.
+        """
+        while size > 0:
+            # Writing first: it may give a shared page another frame, where the source may lie, too.
+            target, origin = self.resolve(to, Access.WRITE), self.resolve(source, Access.READ)
+            length = min(size, self.reach(source), self.reach(to))
+            self.storage.copy(origin, target, length)
+            self.account.data_references += 2 * -(-length // LINE_BYTES)
+            source, to, size = source + length, to + length, size - length
+
+    def clear(self, address: int, size: int) -> None:
+        """Set bytes to zero (memset); up to a fault, they are.
+
+        Raises:
+            MemoryFault, OutOfMemory: as `resolve`.
+        """
+        for physical, length in self._pieces(address, size, Access.WRITE):
+            self.storage.clear(physical, length)
+
     def access_many(self, addresses: NDArray[np.int64], access: Access) -> None:
         """Use one address after another, as `resolve` on each; what the bytes are does not matter.
 

@@ -11,6 +11,7 @@ from simulator.memory import heap_books
 from simulator.memory.allocator import events, layout, resizing
 from simulator.memory.allocator.blocks import chunk_bytes
 from simulator.memory.allocator.free_chunks import largest_free
+from simulator.memory.errors import OutOfMemory
 from simulator.memory.format import round_up
 from simulator.memory.heap_config import FIRST_FIT, HeapConfig
 from simulator.memory.heap_outcome import (
@@ -228,14 +229,19 @@ class Heap:
                 self.log.note_malloc(self, address, size)
         else:
             peak = state.heap[layout.PEAK]
-            moved = self._allocate("realloc", size, 0)
-            if self._copy is not None:
-                self._copy(address, moved, min(old_size, size))
-            self.free(address)
-            state.heap[layout.MALLOCS] -= 1
-            state.heap[layout.FREES] -= 1
-            # While it moves the block is there twice, but the program has asked for it once.
-            state.heap[layout.PEAK] = max(peak, state.heap[layout.LIVE])
+            moved, given_up = self._allocate("realloc", size, 0), address
+            try:
+                if self._copy is not None:
+                    self._copy(address, moved, min(old_size, size))
+            except OutOfMemory:
+                given_up = moved
+                raise
+            finally:
+                self.free(given_up)
+                state.heap[layout.MALLOCS] -= 1
+                state.heap[layout.FREES] -= 1
+                # While it moves the block is there twice, but the program has asked for it once.
+                state.heap[layout.PEAK] = max(peak, state.heap[layout.LIVE])
             address = moved
         self.reallocs += 1
         self._supply.settle()

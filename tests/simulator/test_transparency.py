@@ -213,3 +213,26 @@ def test_compaction_is_on_record_and_paid_by_who_needed_it() -> None:
     assert moved == 1008 << 10
     assert machine.dispatcher.state.processes.cpu_ns[2] == MS + MemoryCosts().copy_ns(moved)
     assert [sample.compactions for sample in machine.recordings.physical][::99] == [0, 1]
+
+
+@pytest.mark.parametrize("name", list(MECHANISMS))
+def test_realloc_keeps_the_bytes_and_calloc_clears_them(name: str) -> None:
+    """Whatever a block held before it moved is where it went, and what is cleared holds nothing of old."""
+    machine, told = machine_of(name), []
+
+    def program(system):
+        block = system.malloc(9000)
+        yield system.store(block, b"begin")
+        yield system.store(block + 8995, b"ended")
+        system.malloc(16)
+        moved = system.realloc(block, 50_000)
+        told.append(((yield system.load(moved, 5)), (yield system.load(moved + 8995, 5))))
+        zeros = system.calloc(9, 1000)
+        told.append((moved != block, zeros == block, (yield system.load(zeros, 9000)) == bytes(9000)))
+
+    machine.spawn("a", program, tickets=1, layout=LAYOUT)
+    machine.run(60_000 * MS, window_ns=1000 * MS)
+    assert told == [(b"begin", b"ended"), (True, True, True)]
+    assert machine.processes[0].ended.reason == "exited"
+    account, lines = machine.processes[0].account, -(-9000 // 64)
+    assert account.data_references >= 3 * lines

@@ -107,13 +107,17 @@ class BurstPages:
         room = space.mechanism.frames.free_bytes // size
         first = trajectory.outcome.place // size
         last = -(-(trajectory.outcome.place + np.maximum(burst.event_bytes, 0)) // size)
-        ready = self._ready()
+        in_heap_events = np.zeros(len(first), np.bool_)
+        in_heap_events[:events] = (trajectory.outcome.place < space.heap_limit)[:events]
+        allocated = last[in_heap_events & (burst.event_bytes > 0)]
+        # The heap may have been higher within the burst than it is at its end.
+        ready = self._ready(max(heap.last, int(allocated.max(initial=0))))
         before = ready.copy()
         faults = np.zeros(len(burst.event_bytes), np.int64)
         live: dict[int, tuple[int, int]] = {}
         level = peak = 0
         broke = -1
-        in_heap = (trajectory.outcome.place < space.heap_limit).tolist()
+        in_heap = in_heap_events.tolist()
         blocks, changes = burst.event_block.tolist(), burst.event_bytes.tolist()
         for event in range(events):
             if changes[event] < 0:
@@ -135,14 +139,15 @@ class BurstPages:
             faults[event] = touched
             level += touched
             peak = max(peak, level)
-        return _Plan(
-            faults, np.flatnonzero(ready & ~before) + heap.first, list(live.values()), peak, level, broke
-        )
+        stays = heap.last - heap.first
+        level -= int(np.count_nonzero(ready[stays:]))
+        touched_first = np.flatnonzero((ready & ~before)[:stays]) + heap.first
+        return _Plan(faults, touched_first, list(live.values()), peak, level, broke)
 
-    def _ready(self) -> NDArray[np.bool_]:
-        """Say of each page of the heap whether it can be written without a fault."""
+    def _ready(self, last: int) -> NDArray[np.bool_]:
+        """Say of each page of the heap up to `last` - 1 whether it can be written without a fault."""
         heap = self._space.heap
-        ready = np.zeros(heap.last - heap.first, np.bool_)
+        ready = np.zeros(last - heap.first, np.bool_)
         for page, entries in self._space.table.parts(heap.first, heap.last):
             at = page - heap.first
             ready[at : at + len(entries)] = (entries & (PRESENT | COPY_ON_WRITE)) == PRESENT

@@ -13,11 +13,12 @@ from simulator.memory.address_space import Access, Layout
 from simulator.memory.costs import MemoryCosts
 from simulator.memory.errors import FaultKind, MemoryFault, OutOfMemory
 from simulator.memory.heap import Heap
+from simulator.memory.heap_config import PRESETS, changed
 from simulator.memory.heap_outcome import HeapFigures, Outcome
 from simulator.memory.paging.mechanism import PagingMechanism
 from simulator.memory.paging.shape import DIRTY, REFERENCED, Shape
 from simulator.memory.paging.tlb import TlbShape
-from simulator.memory.trajectory import Trajectory, TrajectoryCache
+from simulator.memory.trajectory import Trajectory, TrajectoryCache, run_burst
 
 KIB = 1024
 PAGE = 4096
@@ -320,6 +321,23 @@ def test_freed_mappings_give_their_frames_back_and_fault_again() -> None:
     space.map_region(PAGE)
     space.access_many(np.array([space.grow_heap(PAGE)]), Access.WRITE)
     assert space.steady_burst(burst, trajectory) is None
+
+
+def test_frames_above_a_trimmed_break_are_held_for_the_burst_alone() -> None:
+    """A heap that gives its top back has it anew with each burst, and at the peak it is there."""
+    mechanism = paging(4 << 20)
+    space = mechanism.create(Layout(0, 2 << 20, 0), "process")
+    config = changed(PRESETS["glibc"], {"mmap_threshold_bytes": None, "trim_threshold_bytes": 8 * PAGE})
+    heap, held = Heap(space, config), space.resident_bytes
+    burst = burst_of((0, 100 * PAGE), (0, -100 * PAGE))
+    for _ in range(3):
+        result = space.touch_burst(burst, run_burst(heap, burst, {}))
+        faults = (result.end_ns - burst.cpu_ns) // COSTS.fault_ns
+        assert 60 < faults <= 101
+        assert space.resident_bytes >= held + 100 * PAGE
+        mechanism.memory.check()
+        space.end_burst()
+        assert space.resident_bytes < held + 40 * PAGE
 
 
 def test_a_mapping_that_a_burst_leaves_stays() -> None:
