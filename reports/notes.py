@@ -45,14 +45,16 @@ def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def _throttled(groups: pd.DataFrame) -> list[str]:
-    """Say which groups their quotas held back."""
-    return [
-        f"Group {row['group']} used up its {1e3 * row['quota_s']:g} ms in {row['throttled_periods']:,} of "
-        f"{row['periods']:,} periods and was held back for {row['throttled_s']:.3g} s of CPU time in all."
-        for _, row in groups.iterrows()
-        if row["throttled_periods"] > 0
-    ]
+def _throttled(groups: pd.DataFrame) -> Iterator[str]:
+    """Groups whose quota was spent before its period was over."""
+    held = groups[groups["throttled_s"] > 0]
+    if len(held):
+        each = [
+            f"{row['group']} {units.duration(row['throttled_s'])} ({row['throttled_periods']} of "
+            f"{row['periods']} periods)"
+            for _, row in held.iterrows()
+        ]
+        yield f"Held back because the quota was spent, over all CPUs: {_listed(each)}."
 
 
 def _first_threads(processes: pd.DataFrame) -> pd.DataFrame:

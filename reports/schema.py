@@ -114,6 +114,8 @@ _RUN: Mapping[str, Columns] = {
     },
     "groups": {
         "group": "str",
+        "of": "str",
+        "weight": "int",
         "quota_s": "float",
         "period_s": "float",
         "cpu_s": "float",

@@ -20,6 +20,7 @@ _COUNTS = {
     "peak_resident_bytes",
     "requests",
 }
+_COUNTS |= {"weight", "periods", "throttled_periods"}
 _COUNTS |= {"finished", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
 _COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes"}
 
@@ -29,7 +30,8 @@ def summary(result: Result) -> dict[str, Any]:
 
     The keys of a run: `kind`, `scenario`, `scheduler`, `seed`, `replication`, `duration_s`, `cpus`,
     `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
-    order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `thresholds`, `notes` (sentences). Of a
+    order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `groups` (the rows of that table),
+    `thresholds`, `notes` (sentences). Of a
     comparison: `schedulers`, `replications`, `stopping` (`stopping.Verdict`; None if the number
     was asked for), `metrics` (`comparison.summarise`) and `differences` instead of
     `machine`, `jobs` and `notes`. What has no value is None.
@@ -61,6 +63,7 @@ def _of_run(result: Result) -> dict[str, Any]:
         "replication": manifest.replication,
         "machine": _plain(machine),
         "jobs": rows,
+        "groups": _records(result.table("groups")),
         "thresholds": _thresholds(result),
         "notes": notes.explain(result, jobs),
     }

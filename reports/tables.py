@@ -18,7 +18,10 @@ def report(summary: Row) -> RenderableType:
     """Everything there is to show of a summary (`reports.summary.summary`): of a run or of a comparison."""
     parts: list[RenderableType] = []
     if summary["kind"] == "run":
-        parts += [heading(summary), job_table(summary), Text(), machine_line(summary)]
+        parts += [heading(summary), job_table(summary), Text()]
+        if summary["groups"]:
+            parts += [group_table(summary), Text()]
+        parts.append(machine_line(summary))
     else:
         parts += comparison_tables(summary)
     if summary["thresholds"]:
@@ -72,6 +75,27 @@ def job_table(summary: Row) -> FittedTable:
     )
 
 
+def group_table(summary: Row) -> FittedTable:
+    """Per group: its claim and quota, what it received, and how often it was held back."""
+    groups = summary["groups"]
+    delivered = sum(job["cpu_s"] or 0.0 for job in summary["jobs"])
+    shares = [group["cpu_s"] / delivered if delivered else math.nan for group in groups]
+    return FittedTable(
+        [
+            Column("group", [group["group"] for group in groups], left=True),
+            Column("of", [group["of"] for group in groups], rank=4, left=True),
+            Column("weight", [str(group["weight"]) for group in groups], rank=3),
+            Column("quota", [_quota(group) for group in groups], rank=2),
+            Column("got\n%", [_percent(share) for share in shares], rank=1),
+            Column("CPU\ntime", [units.duration(group["cpu_s"]) for group in groups], rank=5),
+            Column(
+                "throttled", [_if_limited(group, "throttled_s", units.duration) for group in groups], rank=2
+            ),
+            Column("throttled\nperiods", [_throttled_periods(group) for group in groups], rank=3),
+        ]
+    )
+
+
 def machine_line(summary: Row) -> Text:
     """Say where the machine's time and memory went, in one line."""
     machine = {name: _number(value) for name, value in summary["machine"].items()}
@@ -118,6 +142,22 @@ def _number(value: float | None) -> float:
 
 def _percent(fraction: float) -> str:
     return units.percent(fraction).removesuffix(" %")
+
+
+def _quota(group: Row) -> str:
+    if group["quota_s"] is None:
+        return units.NOTHING
+    return f"{units.duration(group['quota_s'])} in {units.duration(group['period_s'])}"
+
+
+def _if_limited(group: Row, name: str, show: Callable[[float], str]) -> str:
+    return units.NOTHING if group["quota_s"] is None else show(group[name])
+
+
+def _throttled_periods(group: Row) -> str:
+    if group["quota_s"] is None:
+        return units.NOTHING
+    return f"{group['throttled_periods']} of {group['periods']}"
 
 
 def _served(job: Row) -> str:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from simulator.groups import ROOT, Group
-
 if TYPE_CHECKING:
     from simulator.machine import Machine
 
@@ -16,24 +14,25 @@ NANOSECONDS = 1e9
 
 
 def groups_table(machine: Machine) -> pa.Table:
-    """One row a group, the root first: what it may use, what it used, and how its quota held it back.
+    """One row a group: its claim, its quota, what it used, and how often it was held back, as in `cpu.stat`.
 
     CPU time is that of its own processes and of those of all groups in it.
     """
-    terms = [Group(of="") if name == ROOT else machine.group_terms[name] for name in machine.groups]
+    names = machine.groups[1:]  # the root is the machine
+    terms = [machine.group_terms[name] for name in names]
     limits = [one.cpu_max for one in terms]
-    stats = machine.dispatcher.policy.throttling()
+    stats = machine.dispatcher.policy.throttling()[1:]
     return pa.table(
         {
-            "group": pa.array(machine.groups, pa.string()),
-            "of": pa.array([one.of or None for one in terms], pa.string()),
-            "weight": pa.array([one.weight if one.of else None for one in terms], pa.int64()),
+            "group": pa.array(names, pa.string()),
+            "of": pa.array([one.of for one in terms], pa.string()),
+            "weight": pa.array([one.weight for one in terms], pa.int64()),
             "quota_s": [limit.quota_ns / NANOSECONDS if limit else np.nan for limit in limits],
             "period_s": [limit.period_ns / NANOSECONDS if limit else np.nan for limit in limits],
-            "cpu_s": used_ns(machine) / NANOSECONDS,
+            "cpu_s": used_ns(machine)[1:] / NANOSECONDS,
+            "throttled_s": [one.throttled_ns / NANOSECONDS for one in stats],
             "periods": pa.array([one.periods for one in stats], pa.int64()),
             "throttled_periods": pa.array([one.throttled_periods for one in stats], pa.int64()),
-            "throttled_s": [one.throttled_ns / NANOSECONDS for one in stats],
         }
     )
 

@@ -16,6 +16,8 @@ from scenarios.schema import Machine, Scenario, Scheduler
 
 _ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
+_GROUP: dict[KeyPath, type[BaseModel]] = {(): GroupTerms, ("cpu_max",): CpuMax}
+
 _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     (): Scenario,
     ("machine",): Machine,
@@ -40,7 +42,7 @@ def model_at(path: KeyPath, data: Any) -> type[BaseModel] | None:  # noqa: ANN40
         case ("machine", "memory", "translation", str(kind)):
             return TRANSLATIONS.get(kind)
         case ("groups", str(), *rest):
-            return {(): GroupTerms, ("cpu_max",): CpuMax}.get(tuple(rest))
+            return _GROUP.get(tuple(rest))
         case ("jobs", str(name), *rest):
             return _inside_job(rest, value_at(("jobs", name), data))
     return _SECTIONS.get(path)

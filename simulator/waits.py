@@ -38,17 +38,17 @@ def bucket_ends_ns() -> list[int]:
 def note_waste(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, length: int) -> None:
     """Note that for so long CPUs are idle on which waiting processes might run, one process on each.
 
-    A process that the policy holds back on purpose wastes nothing.
+    Where the policy itself would have a process wait, it wastes nothing.
     """
     idle = 0
     for cpu in range(len(cpus.pid)):
         if cpus.pid[cpu] == NOBODY:
             idle |= 1 << cpu
     for pid in range(totals.processes[0]):
-        waits = processes.queued[pid] == 1 and policy.held[pid] == 0
-        if waits and idle & processes.affinity[pid] != 0:
+        usable = idle & processes.affinity[pid] & ~policy.held[pid]
+        if usable != 0 and processes.queued[pid] == 1:
             for cpu in range(len(cpus.pid)):
-                if (idle & processes.affinity[pid]) >> cpu & 1 == 1:
+                if usable >> cpu & 1 == 1:
                     cpus.wasted_ns[cpu] += length
                     idle -= 1 << cpu
                     break

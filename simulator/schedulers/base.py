@@ -58,7 +58,7 @@ class Scheduler(ABC):
         tickets: by pid, tickets, kept by the kernel through `retune`.
         affinity: by pid, the CPUs the process may run on, one bit each; see `may_run`.
         group: by pid, the number of the group it is in, 0 for none; see `set_groups`.
-        held: by pid, 1 while the policy itself holds a waiting process back, be a CPU idle or not.
+        held: by pid, the CPUs, one bit each, on which the policy itself would have it wait, be they idle.
         left_ns: by pid, CPU time until the process's present demand is met: what a shortest-job policy knows.
         ran_ns: by pid, for a process on a CPU: execution since it was picked.
         quantum_ns: the machine's timer quantum.

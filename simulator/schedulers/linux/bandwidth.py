@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.schedulers.linux.entities import cpu_of
 from simulator.schedulers.linux.weights import MS
 from simulator.tables import NEVER
 
@@ -28,6 +27,8 @@ SLACK_NS = 5 * MS
 
 TOO_LATE_NS = 2 * MS
 """Unless the pool is filled so soon after that anyway: min_bandwidth_expiration."""
+
+MASK_BITS = 63
 
 
 def is_limited(queues: LinuxScheduler, queue: int) -> bool:
@@ -81,13 +82,26 @@ def longest_throttled(queues: LinuxScheduler, group: int) -> int:
     return found
 
 
-def mark_held(queues: LinuxScheduler, cpu: int) -> None:
-    """Tell the kernel which processes of a CPU are held back."""
-    first = queues.first_process[0]
-    for entity in range(first, len(queues.home)):
-        queue = queues.home[entity] - 1
-        if queue >= queues.cpus[0] and cpu_of(queues, queue) == cpu:
-            queues.held[entity - first] = is_held_back(queues, queue)
+def mark_held(queues: LinuxScheduler) -> None:
+    """Tell the kernel where processes are held back, after a change."""
+    for pid in range(len(queues.group)):
+        if queues.group[pid] > 0:
+            queues.held[pid] = held_on(queues, pid)
+
+
+def held_on(queues: LinuxScheduler, pid: int) -> int:
+    """Return the CPUs where a process would have to wait for its quota, one bit each.
+
+    These are all if it has to where it is; otherwise, it might be taken to the others.
+    """
+    home = queues.home[pid + queues.first_process[0]]
+    if home > 0 and is_held_back(queues, home - 1):
+        return -1
+    held = 0
+    for cpu in range(min(queues.cpus[0], MASK_BITS)):
+        if is_held_back(queues, queues.group[pid] * queues.cpus[0] + cpu):
+            held |= 1 << cpu
+    return held
 
 
 def is_held_back(queues: LinuxScheduler, queue: int) -> bool:

@@ -196,4 +196,4 @@ def hold_back(queues: LinuxScheduler, queue: int) -> None:
     queues.throttles[0] += 1
     queues.throttled[queue] = queues.throttles[0]
     queues.throttled_since_ns[queue] = queues.now_ns[0] if queues.processes[queue] > 0 else -1
-    mark_held(queues, cpu_of(queues, queue))
+    mark_held(queues)

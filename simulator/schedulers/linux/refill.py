@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.schedulers.linux.bandwidth import SLICE_NS, longest_throttled, mark_held
-from simulator.schedulers.linux.entities import cpu_of
 from simulator.schedulers.linux.hierarchy import rise
 from simulator.tables import NEVER
 
@@ -61,7 +60,7 @@ def unthrottle(queues: LinuxScheduler, queue: int) -> None:
     """Put a group that was held back on a CPU on its parent's queue again (unthrottle_cfs_rq)."""
     queues.throttled[queue] = 0
     queues.throttled_ns[queue // queues.cpus[0]] += waited_ns(queues, queue)
-    mark_held(queues, cpu_of(queues, queue))
+    mark_held(queues)
     if queues.waiting[queue] > 0:
         rise(queues, queue, queues.processes[queue])
 

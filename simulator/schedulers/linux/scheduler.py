@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from simulator.groups import NO_TERMS, Terms, Throttling
 from simulator.schedulers.base import PerCpu, PerProcess, Scheduler, Shared
 from simulator.schedulers.linux.balance import BALANCE_NS_PER_CPU, cpu_to_wake_on, move, to_pull, to_steal
-from simulator.schedulers.linux.bandwidth import is_held_back
+from simulator.schedulers.linux.bandwidth import held_on, is_held_back
 from simulator.schedulers.linux.entities import ancestor_on, cpu_of, pass_virtual_time, queue_above
 from simulator.schedulers.linux.hierarchy import (
     dequeue,
@@ -155,7 +155,8 @@ class LinuxScheduler(Scheduler):
         if self.asleep[entity] == 0:
             queue = self.group[pid] * self.cpus[0] + cpu_to_wake_on(self, pid)
         join(self, queue, entity, WAKES)
-        self.held[pid] = is_held_back(self, queue)
+        if self.groups[0] > 1:
+            self.held[pid] = held_on(self, pid)
 
     def leave(self, pid: int) -> None:
         """Leave the queue; how the process stood there is kept."""
@@ -295,6 +296,7 @@ LinuxScheduler.rare = (
     dequeue,
     enqueue,
     groups_tick,
+    held_on,
     move,
     pick_in_groups,
     put_groups_back,
