@@ -82,8 +82,9 @@ def compiled_span(policy: Scheduler) -> Span:
     # what the loop itself does.
     njit: Any = partial(numba.njit, nogil=True, _nrt=False)
     kind = type(policy)
-    inner = partial(njit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    tree = _Tree(inner(forceinline=True), inner(forceinline=False), (*RARE, *kind.rare))
+    # What is rare keeps its wrappers: a function that nobody else could call would be copied to where it is used.
+    inner = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    tree = _Tree(inner, njit(), (*RARE, *kind.rare))
     try:
         for step in kind.steps:
             tree.done[step] = tree.compiled(getattr(kind, step.__name__))

@@ -79,7 +79,9 @@ def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: i
     if last != pid:
         if last != NOBODY and processes.queued[last] == 1:
             processes.preemptions[last] += 1
-        switch = totals.context_switch_ns[0] + memory_swap_ns(processes, last, pid)
+        switch = totals.context_switch_ns[0]
+        if totals.swaps_memory[0] == 1:
+            switch += memory_swap_ns(processes, last, pid)
         cpus.switches[cpu] += 1
         processes.switches_in[pid] += 1
         cpus.last_pid[cpu] = pid

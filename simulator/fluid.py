@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.fluid_flat import share_flat
 from simulator.tables import CLAIM, CLAIMS, FAR, GIVEN, HUNGER, LEFT, MOST, PARENT, WANTED
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ def share_out(processes: Processes, totals: Totals) -> None:
     among its processes and the groups in it. Nobody is given more than it can use: a process one CPU, a group
     what its processes want or its quota allows. What one cannot use goes to the others of its group.
     """
+    if totals.groups.shape[1] == 1:
+        share_flat(processes, totals)
+        return
     want(processes, totals)
     totals.groups[GIVEN, 0] = totals.groups[WANTED, 0]
     for group in range(totals.groups.shape[1]):

@@ -141,6 +141,8 @@ class MemoryCalls:
     def _set_swap_ns(self, process: Process, save_ns: int, restore_ns: int) -> None:
         """Let the kernel know what switches cost because of a process's memory."""
         columns = self._dispatcher.state.processes
+        if save_ns or restore_ns:
+            self._dispatcher.state.totals.swaps_memory[0] = 1
         columns.save_ns[process.pid : process.pid + process.threads] = save_ns
         columns.restore_ns[process.pid : process.pid + process.threads] = restore_ns
 

@@ -159,6 +159,7 @@ class Totals(NamedTuple):
         context_switch_ns: what a switch to another process costs.
         migration_ns: what it costs a process to run on another CPU than its last.
         tick_cost_ns: what a timer tick costs a busy CPU.
+        swaps_memory: 1 if a switch may cost putting memory away and bringing it back.
         queued: processes that wait for a CPU.
         woken: length of the list of processes that have become runnable at this instant.
         watched: 1 if the ticket economy must hear at once who is runnable.
@@ -187,6 +188,7 @@ class Totals(NamedTuple):
     context_switch_ns: Int64s
     migration_ns: Int64s
     tick_cost_ns: Int64s
+    swaps_memory: Int64s
     queued: Int64s
     woken: Int64s
     watched: Int64s

@@ -145,3 +145,18 @@ def test_groups_neither_lose_nor_exceed_anything(terms, jobs, cpus):
     for number in range(1, len(terms) + 1):
         own = sum(absolute[pid] for pid, (group, _) in enumerate(jobs) if group in members[number])
         assert own <= most[number] + 1e-9
+
+
+@given(
+    jobs=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 10**9)), min_size=1, max_size=12),
+    cpus=st.integers(1, 4),
+)
+def test_a_machine_with_one_group_of_all_shares_as_one_without_groups(jobs, cpus):
+    """The short way for machines without groups is the same rule."""
+    tickets, owed = zip(*jobs, strict=True)
+    flat, _ = ideal(tickets, owed, cpus)
+    processes, totals = process_table(len(jobs)), totals_table(cpus, [*NO_TERMS, Terms(0, 100, 0, 0)])
+    processes.tickets[:], processes.owed_ns[:], processes.group[:] = tickets, owed, 1
+    totals.processes[0] = len(jobs)
+    fluid.share_out(processes, totals)
+    assert processes.rate.tolist() == pytest.approx(flat.rate.tolist())
