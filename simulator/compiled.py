@@ -82,7 +82,7 @@ def compiled_span(policy: Scheduler) -> Span:
     # what the loop itself does.
     njit: Any = partial(numba.njit, nogil=True, _nrt=False)
     kind = type(policy)
-    # What is rare keeps its wrappers: a function that nobody else could call would be copied to where it is used.
+    # What is rare keeps its wrappers: what nobody else could call would be copied to where it is used.
     inner = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
     tree = _Tree(inner, njit(), (*RARE, *kind.rare))
     try:
