@@ -87,7 +87,7 @@ def test_the_good_file_loads() -> None:
             "11:5: jobs.gate.tickts",
             (
                 "unknown key; did you mean tickets? "
-                "(workload vision takes: tickets, currency, start, affinity, memory, profile"
+                "(workload vision takes: tickets, nice, group, currency, start, affinity, memory, profile"
             ),
         ),
         ("tickets: 300", "tickets: -3", "11:14: jobs.gate.tickets", "-3 is too small; it must be 0 or more"),
@@ -143,7 +143,7 @@ def test_the_good_file_loads() -> None:
             "14:32: jobs.batch.deadline",
             (
                 "only workload vision takes deadline "
-                "(workload cpu-bound takes: tickets, currency, start, affinity, memory, work)"
+                "(workload cpu-bound takes: tickets, nice, group, currency, start, affinity, memory, work)"
             ),
         ),
         (

@@ -38,7 +38,9 @@ corner = st.integers(0, 12)
 scored_boxes = st.lists(st.tuples(corner, corner, corner, corner, st.integers(0, 5)), max_size=25)
 
 
-@given(scored_boxes, st.sampled_from([0.0, 0.3, 0.45, 1.0]))
+# No overlap of such small boxes is exactly one of these, but for 0 and 1: single and double precision would
+# differ there, and that is the next test's matter.
+@given(scored_boxes, st.sampled_from([0.0, 0.301, 0.4501, 1.0]))
 @settings(deadline=None)  # the first call compiles
 def test_nms_keeps_what_the_definition_keeps(
     drawn: list[tuple[int, int, int, int, int]], threshold: float
