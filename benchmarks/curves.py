@@ -109,7 +109,7 @@ def request_cost(scheduler: str, minutes: float) -> float:
 def picture(naive_ns: float, by_quantum: Curve, by_jobs: Curve, by_cpus: Curve, by_time: Curve) -> Figure:
     """Draw the four curves as small multiples."""
     page = style.page(
-        4.9 + style.FOOT_IN,
+        5.3 + style.FOOT_IN,
         "A quantum costs tens of nanoseconds, whatever its length and however long the run",
         "CPU-bound jobs, every quantum accounted for; last panel: recorded cameras on four CPUs, its start "
         "shared out among all requests. Dashed: a plain SimPy loop without accounts.",
