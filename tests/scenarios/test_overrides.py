@@ -69,7 +69,10 @@ def test_overrides_apply_to_library_scenarios() -> None:
     [
         (
             "jobs.gate.tickts=400",
-            "unknown key; did you mean tickets? (workload cpu-bound takes: tickets, nice, group, currency",
+            (
+                "unknown key; did you mean tickets? "
+                "(workload cpu-bound takes: tickets, nice, group, currency, start"
+            ),
         ),
         ("jobs.gat.tickets=400", "unknown job gat; did you mean gate? (known: gate)"),
         ("jobs.gate.tickets=many", "many is not a whole number such as 3"),
