@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 
 from simulator.errors import InvariantError, TimeshareError
+from simulator.memory.control import MemoryControl
 from simulator.memory.costs import LINE_BYTES, Account
 from simulator.memory.errors import MemoryFault
 
@@ -94,6 +95,7 @@ class AddressSpace(ABC):
 
     Attributes:
         account: what its accesses have taken.
+        control: what its job may have of memory.
     """
 
     can_map: ClassVar[bool] = True
@@ -101,6 +103,7 @@ class AddressSpace(ABC):
 
     def __init__(self) -> None:
         self.account = Account()
+        self.control = MemoryControl("")
 
     @property
     @abstractmethod

@@ -9,6 +9,8 @@ from simulator.errors import InvariantError
 from simulator.memory.errors import ForkError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simulator.memory.address_space import AddressSpace, Layout
     from simulator.memory.costs import MemoryCosts
     from simulator.memory.physical import MemoryBooks
@@ -66,6 +68,18 @@ class Mechanism(ABC):
 
     def restore_ns(self, space: AddressSpace) -> int:  # noqa: ARG002 - see above
         """Return what it costs to bring a process's memory back before it is given the CPU."""
+        return 0
+
+    def reclaim(self, size: int, spaces: Sequence[AddressSpace]) -> int:  # noqa: ARG002 - see above
+        """Free physical memory that some address spaces hold, by keeping what is in it elsewhere.
+
+        Args:
+            size: bytes to free, at least.
+            spaces: the address spaces that may lose memory.
+
+        Returns:
+            How many bytes were freed, fewer where there were no more; 0 where nothing can be kept elsewhere.
+        """
         return 0
 
     def run_on(self, space: AddressSpace, cpu: int, switches: int) -> None:  # noqa: B027 - nothing to know for most

@@ -96,7 +96,7 @@ class BurstPages:
 
     def _hold(self, pages: int, faults: int) -> None:
         space = self._space
-        space.extra = space.mechanism.frames.allocate(pages, space.owner)
+        space.extra = space.mechanism.pager.take(space, pages)
         space.account.fault(FaultKind.DEMAND_ZERO, faults, space.mechanism.costs)
 
     def _plan(self, burst: Burst, trajectory: Trajectory) -> _Plan:

@@ -43,7 +43,7 @@ class Pager:
         bits = PRESENT | (WRITABLE if "w" in region.allows else 0)
         bits |= EXECUTABLE if "x" in region.allows else 0
         if region.file is None:
-            frames = self._frames.allocate(len(pages), space.owner)
+            frames = self.take(space, len(pages))
             space.pages_held += len(pages)
             space.account.fault(FaultKind.DEMAND_ZERO, len(pages), self._costs)
         else:
@@ -54,6 +54,14 @@ class Pager:
             space.account.fault(FaultKind.SHARED_PAGE, len(pages), self._costs)
         space.table.set_many(pages, frames << FRAME_SHIFT | bits)
         space.version += 1
+
+    def take(self, space: MappedPages, count: int) -> NDArray[np.int64]:
+        """Return frames for private pages of a space: the one place where its job comes by memory.
+
+        Raises:
+            OutOfMemory: there are not enough; none is taken.
+        """
+        return self._frames.allocate(count, space.owner)
 
     def unshare(self, space: MappedPages, page: int) -> None:
         """Let a page be written that has been shared since a fork: in a copy, if it still is.
@@ -66,7 +74,7 @@ class Pager:
             raise InvariantError(f"page {page:#x} is not to be copied on write")
         frame, size = entry >> FRAME_SHIFT, space.shape.page_size
         if self._frames.users(frame) > 1:
-            own = int(self._frames.allocate(1, space.owner)[0])
+            own = int(self.take(space, 1)[0])
             space.storage.copy(frame * size, own * size, size)
             space.account.copied(size, self._costs)
             self._frames.release(np.array([frame]))
