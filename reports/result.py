@@ -147,7 +147,8 @@ def load(directory: str | Path) -> Result:
         if not path.is_file() and name in OPTIONAL:
             return pa.Table.from_pandas(empty(TABLES[manifest.kind][name]), preserve_index=False)
         try:
-            return pq.ParquetFile(path).read()
+            names = [column for column, kind in TABLES[manifest.kind][name].items() if kind == "str"]
+            return pq.ParquetFile(path, read_dictionary=names).read()
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path, error) from None
 

@@ -186,6 +186,10 @@ def to_frame(columns: Columns, table: Any, where: str, *, used_up: bool = False)
         ReportError: if a whole-number column has missing values.
     """
     nullable = {pa.bool_(): pd.BooleanDtype()}
+    for at, name in enumerate(table.schema.names):
+        # A column of names then holds each name once, not once a row.
+        if columns.get(name) == "str" and not pa.types.is_dictionary(table.schema.field(name).type):
+            table = table.set_column(at, name, table.column(name).dictionary_encode())
     frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=used_up, types_mapper=nullable.get)
     # A cast copies even what has the right type, and a table can have millions of rows.
     wrong = {name: _DTYPES[kind] for name, kind in columns.items() if frame[name].dtype != _DTYPES[kind]}

@@ -30,16 +30,18 @@ if TYPE_CHECKING:
 RARE = (
     fluid.meet_demands,
     fluid.renew_fluid,
+    fluid.share_out,
     instant.at_instant,
     instant.wake,
     instant.settle,
     requests.let_arrive,
     requests.start_next,
+    span.run_span,
     teams.reach_barrier,
     teams.begin_phase,
     waits.note_waste,
 )
-"""Functions that are called, not copied to where they are used: they run once a demand, not once a slice."""
+"""Functions that are called, not copied to where they are used: they run once a demand, or once a span."""
 
 POLICY_MATRICES = ("process_table", "cpu_table", "shared_table", "draws")
 
@@ -84,7 +86,7 @@ def compiled_span(policy: Scheduler) -> Span:
     kind = type(policy)
     # What is rare keeps its wrappers: what nobody else could call would be copied to where it is used.
     inner = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    tree = _Tree(inner, njit(), (*RARE, *kind.rare))
+    tree = _Tree(inner, njit(forceinline=False), (*RARE, *kind.rare))
     try:
         for step in kind.steps:
             tree.done[step] = tree.compiled(getattr(kind, step.__name__))
@@ -170,10 +172,13 @@ class _Tree:
 
     def fingerprint(self, *more: str) -> str:
         """Return a hash of everything that the machine code was made from."""
+        from simulator import columns  # noqa: PLC0415 - imports numba
+
         made_from = [
             *self.sources,
             *more,
             inspect.getsource(tables),
+            inspect.getsource(columns),
             repr([one.__name__ for one in self.rare]),
         ]
         return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:16]
@@ -203,7 +208,9 @@ def _constructors(policy: Scheduler) -> dict[str, Any]:
         for row, column in enumerate(columns_of_policy(kind, declared))
     }
     name = f"{kind.__module__}.{kind.__qualname__} {constants}"
-    made = {"policy_table": constructor(name, POLICY_MATRICES, own, constants=constants)}
+    # Ours never count from the end, which would cost three instructions each time; others' may.
+    wraps = kind.__module__.partition(".")[0] != __name__.partition(".")[0]
+    made = {"policy_table": constructor(name, POLICY_MATRICES, own, constants=constants, wraps=wraps)}
     for name, table in KINDS.items():
         places = {
             field: (place, column)

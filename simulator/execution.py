@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from simulator.schedulers.base import Scheduler
     from simulator.tables import Cpus, Processes, Slices, Totals
 
+DRAW_RESERVE = 8
+"""Draws that must be left before a pick: the most that one pick may use."""
+
 
 def reach(processes: Processes, cpus: Cpus, totals: Totals, now: int) -> None:
     """Go on to an instant; the fluid ideal gets what the CPUs have delivered by then."""
@@ -30,12 +33,27 @@ def reach(processes: Processes, cpus: Cpus, totals: Totals, now: int) -> None:
 
 def note_lag(processes: Processes, totals: Totals, pid: int) -> None:
     """Keep the extremes of a process's lag: what it was entitled to less what it received, all booked."""
-    due = totals.service_ns[0] - totals.fluid_at_ns[0]
+    keep_lag(processes, pid, totals.service_ns[0] - totals.fluid_at_ns[0])
+
+
+def keep_lag(processes: Processes, pid: int, due: float) -> None:
+    """Do so when `due` has been delivered since the fluid ideal was last settled."""
     lag = processes.entitled_ns[pid] + processes.rate[pid] * due - processes.cpu_ns[pid]
     if lag > processes.lag_max_ns[pid]:
         processes.lag_max_ns[pid] = lag
     elif lag < processes.lag_min_ns[pid]:
         processes.lag_min_ns[pid] = lag
+
+
+def may_take(processes: Processes, cpu: int, pid: int) -> bool:
+    """Say whether a CPU may be given to what the policy has picked."""
+    waits = 0 <= pid < len(processes.queued) and processes.queued[pid] == 1
+    return waits and (processes.affinity[pid] >> cpu) & 1 == 1
+
+
+def draws_spent(policy: Scheduler) -> bool:
+    """Say whether the buffer of random draws might not last for one more pick."""
+    return policy.draw_at[0] > len(policy.draws) - DRAW_RESERVE  # type: ignore[no-any-return] # likewise
 
 
 def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals, cpu: int) -> bool:
@@ -44,8 +62,7 @@ def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals
     pid = pick(policy, cpu)
     if pid == NOBODY:
         return True
-    allowed = 0 <= pid < len(processes.queued) and processes.queued[pid] == 1
-    if not allowed or (processes.affinity[pid] >> cpu) & 1 == 0:
+    if not may_take(processes, cpu, pid):
         totals.wrong_pid[0] = pid
         return False
     processes.queued[pid] = 0

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.execution import book_run, dispatch, put_back, reach, slices_full, start_run
+from simulator.execution import book_run, dispatch, draws_spent, put_back, reach, slices_full, start_run
 from simulator.instant import DONE, at_instant
 from simulator.rules import tick
 from simulator.tables import NEVER, NOBODY
+from simulator.turns import DECIDE, GO_ON, in_turns, take_turns
 from simulator.waits import note_waste
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ WRONG_PICK = 4
 RETUNE = 9
 """A process whose tickets have changed is on no CPU any more, and the policy can hear of it."""
 
-DRAW_RESERVE = 8
-"""Draws that must be left before a pick: the most that one pick may use."""
-
 NOTHING, OURS, A_PROGRAMS = 0, 1, 2
 """Whose demands were met when runs ended."""
 
@@ -45,7 +43,7 @@ def start_runs(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Tota
     busy = 0
     for cpu in range(len(cpus.pid)):
         if cpus.pid[cpu] == NOBODY and totals.queued[0] > 0:
-            if policy.draw_at[0] > len(policy.draws) - DRAW_RESERVE:
+            if draws_spent(policy):
                 return DRAWS_SPENT
             if not dispatch(policy, processes, cpus, totals, cpu):
                 return WRONG_PICK
@@ -150,6 +148,12 @@ def run_span(
         code = begin(policy, processes, cpus, totals, slices, sources, teams)
         if code != REACHED:
             return code
+        if in_turns(policy, cpus, totals, slices):
+            turn = take_turns(policy, processes, cpus, totals, horizon)
+            if turn == DECIDE:
+                continue
+            if turn != GO_ON:
+                return WRONG_PICK
         now = next_instant(policy, processes, cpus, totals, horizon)
         reach(processes, cpus, totals, now)
         policy.now_ns[0] = now

@@ -94,13 +94,7 @@ class Stride(Scheduler):
 
     def pick(self, cpu: int) -> int:
         """Choose the smallest pass among those that may run on the CPU."""
-        chosen = -1
-        smallest = FAR
-        for at in range(self.count[0]):
-            # Values, not branches: no processor guesses whose turn it is, and most keys are not the smallest.
-            before = self.key[at] < smallest and (self.pinned[0] == 0 or may_run(self, self.members[at], cpu))
-            chosen = at if before else chosen
-            smallest = self.key[at] if before else smallest
+        chosen = first_allowed(self, cpu) if self.pinned[0] > 0 else first(self)
         if chosen < 0:
             return -1
         self.key[chosen] = FAR
@@ -133,6 +127,34 @@ class Stride(Scheduler):
             whole = int(self.quantum_ns[0]) * SCALE
             self.quantum_pass[pid], self.quantum_fraction[pid] = divmod(whole, tickets)
         self.tickets[pid] = tickets
+
+
+def first(stride: Stride) -> int:
+    """Return the place of the smallest key, the first of equal ones; -1 if nobody waits.
+
+    First the key, then whose it is: a processor compares several keys at once where it need not keep their
+    places.
+    """
+    count = stride.count[0]
+    smallest = FAR
+    for at in range(count):
+        smallest = min(smallest, stride.key[at])
+    if smallest == FAR:
+        return -1
+    chosen = 0
+    while stride.key[chosen] != smallest:
+        chosen += 1
+    return chosen
+
+
+def first_allowed(stride: Stride, cpu: int) -> int:
+    """Return the same, among those that may run on a CPU."""
+    chosen = -1
+    smallest = FAR
+    for at in range(stride.count[0]):
+        if stride.key[at] < smallest and may_run(stride, stride.members[at], cpu):
+            chosen, smallest = at, stride.key[at]
+    return chosen
 
 
 def offer(stride: Stride, pid: int) -> None:

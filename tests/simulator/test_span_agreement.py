@@ -14,10 +14,13 @@ job = st.tuples(st.integers(0, 9), st.integers(0, 50_000), st.lists(step, min_si
 jobs = st.lists(job, min_size=1, max_size=5)
 
 
-def history(tools, scheduler, jobs, *, cpus=1, engine="interpreted", ticks_ns=0, seed=0):
-    """Run jobs of (tickets, start, steps) and return everything that was recorded."""
+def history(tools, scheduler, jobs, *, cpus=1, engine="interpreted", ticks_ns=0, seed=0, kept=None):
+    """Run jobs of (tickets, start, steps) and return everything that was recorded.
+
+    Slices are kept unless `kept` is 0; then turns on a single CPU are taken in variables.
+    """
     machine = tools.machine_with(
-        scheduler, cpus=cpus, quantum_ns=7_000, context_switch_ns=90, engine=engine, seed=seed, slices=None
+        scheduler, cpus=cpus, quantum_ns=7_000, context_switch_ns=90, engine=engine, seed=seed, slices=kept
     )
     for number, (tickets, start_ns, steps) in enumerate(jobs):
         program = tools.computing(*steps, (3_000, 0))
@@ -42,28 +45,37 @@ def history(tools, scheduler, jobs, *, cpus=1, engine="interpreted", ticks_ns=0,
         [state.processes.ints[rows].tolist(), state.processes.floats[rows].tolist()],
         state.processes.waits[rows].tolist(),
         state.cpus.ints.tolist(),
-        [row.tolist() for part in slices for row in part],
         [process.ended for process in machine.processes],
         [row.tolist() for row in machine.recordings.cpu_ns],
+        [row.tolist() for part in slices for row in part],
     )
 
 
 @pytest.mark.parametrize("scheduler", scheduler_names())
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(jobs=jobs, cpus=st.integers(1, 3), ticks_ns=st.integers(50, 20_000))
-def test_stepping_and_spans_agree_to_the_nanosecond(tools, scheduler, jobs, cpus, ticks_ns):
+@given(jobs=jobs, cpus=st.integers(1, 3), ticks_ns=st.integers(50, 20_000), kept=st.sampled_from([None, 0]))
+def test_stepping_and_spans_agree_to_the_nanosecond(tools, scheduler, jobs, cpus, ticks_ns, kept):
     """Cutting every span into pieces by events that do nothing changes nothing."""
-    whole = history(tools, scheduler, jobs, cpus=cpus)
-    assert history(tools, scheduler, jobs, cpus=cpus, ticks_ns=ticks_ns) == whole
+    whole = history(tools, scheduler, jobs, cpus=cpus, kept=kept)
+    assert history(tools, scheduler, jobs, cpus=cpus, ticks_ns=ticks_ns, kept=kept) == whole
+
+
+@pytest.mark.parametrize("scheduler", scheduler_names())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(jobs=jobs, cpus=st.integers(1, 2), seed=st.integers(0, 2**32))
+def test_turns_in_variables_agree_with_slices_on_record(tools, scheduler, jobs, cpus, seed):
+    """Whether slices are kept, so that each has to be seen, changes nothing else."""
+    seen = history(tools, scheduler, jobs, cpus=cpus, seed=seed)
+    assert history(tools, scheduler, jobs, cpus=cpus, seed=seed, kept=0)[:-1] == seen[:-1]
 
 
 @pytest.mark.parametrize("scheduler", scheduler_names())
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(jobs=jobs, cpus=st.integers(1, 3), seed=st.integers(0, 2**32))
-def test_compiled_and_interpreted_agree_to_the_nanosecond(tools, scheduler, jobs, cpus, seed):
+@given(jobs=jobs, cpus=st.integers(1, 3), seed=st.integers(0, 2**32), kept=st.sampled_from([None, 0]))
+def test_compiled_and_interpreted_agree_to_the_nanosecond(tools, scheduler, jobs, cpus, seed, kept):
     """The machine code is the same rule, draws included."""
-    slow = history(tools, scheduler, jobs, cpus=cpus, seed=seed)
-    assert history(tools, scheduler, jobs, cpus=cpus, seed=seed, engine="compiled") == slow
+    slow = history(tools, scheduler, jobs, cpus=cpus, seed=seed, kept=kept)
+    assert history(tools, scheduler, jobs, cpus=cpus, seed=seed, kept=kept, engine="compiled") == slow
 
 
 def test_switching_to_machine_code_in_the_middle_is_not_noticed(tools):
