@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scenarios.jobs import CommonJob, Tickets
+from scenarios.jobs import CommonJob, Nice, Tickets, nice_as_tickets
 from scenarios.problems import Finding, findings_error
 from scenarios.units import Duration
 from simulator.currencies import BASE, Currency, currency_problems, unknown_currency
@@ -30,8 +30,14 @@ class Change(_Part):
     at_ns: Duration = Field(alias="at", description="When, from the start of the run.")
     job: str | None = Field(default=None, description="Whose tickets; goes with `tickets`.")
     tickets: Tickets | None = Field(default=None, description="The job's tickets from then on.")
+    nice: Nice | None = Field(default=None, description="Its nice value from then on, in place of tickets.")
     currency: str | None = Field(default=None, description="Whose funding; goes with `funding`.")
     funding: Tickets | None = Field(default=None, description="The currency's funding from then on.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nice_or_tickets(cls, given: object) -> object:
+        return nice_as_tickets(given)
 
     @model_validator(mode="after")
     def _one_of_two_kinds(self) -> Self:
@@ -39,7 +45,7 @@ class Change(_Part):
             name for name in ("job", "tickets", "currency", "funding") if getattr(self, name) is not None
         ]
         if given not in (["job", "tickets"], ["currency", "funding"]):
-            message = "a change names a job and its tickets, or a currency and its funding"
+            message = "a change names a job and its tickets or nice value, or a currency and its funding"
             raise findings_error([Finding((), message, on_key=True)])
         return self
 

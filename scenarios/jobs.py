@@ -48,6 +48,26 @@ class JobMemory(_Part):
     )
 
 
+Nice = Annotated[int, Field(strict=True, ge=LEAST_NICE, le=NICEST)]
+
+
+def nice_as_tickets(given: object) -> object:
+    """Return what a part of a scenario was given, with the tickets that its nice value means.
+
+    Raises:
+        ValidationError: it was given other tickets, too.
+    """
+    if not isinstance(given, Mapping) or type(given.get("nice")) is not int:
+        return given
+    if not LEAST_NICE <= given["nice"] <= NICEST:
+        return given
+    weight = tickets_of_nice(given["nice"])
+    if given.get("tickets", weight) != weight:
+        message = f"give tickets or nice, not both; nice {given['nice']} is {weight} tickets"
+        raise findings_error([Finding(("nice",), message, on_key=True)])
+    return {**given, "tickets": weight}
+
+
 class CommonJob(_Part):
     """What every job has."""
 
@@ -55,7 +75,7 @@ class CommonJob(_Part):
         default=100,
         description="The job's claim to the CPU, relative to the other jobs' tickets; 0 claims nothing.",
     )
-    nice: Annotated[int, Field(strict=True, ge=LEAST_NICE, le=NICEST)] | None = Field(
+    nice: Nice | None = Field(
         default=None,
         description="Linux's nice value, -20 to 19, in place of tickets: as many tickets as the kernel gives "
         "it weight, 1024 for nice 0. It means the same under every scheduler that looks at tickets.",
@@ -75,15 +95,7 @@ class CommonJob(_Part):
     @model_validator(mode="before")
     @classmethod
     def _nice_or_tickets(cls, given: object) -> object:
-        if not isinstance(given, Mapping) or type(given.get("nice")) is not int:
-            return given
-        if not LEAST_NICE <= given["nice"] <= NICEST:
-            return given
-        weight = tickets_of_nice(given["nice"])
-        if given.get("tickets", weight) != weight:
-            message = f"give tickets or nice, not both; nice {given['nice']} is {weight} tickets"
-            raise findings_error([Finding(("nice",), message, on_key=True)])
-        return {**given, "tickets": weight}
+        return nice_as_tickets(given)
 
     @property
     def cpu_mask(self) -> int | None:

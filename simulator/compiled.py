@@ -6,15 +6,13 @@ a named tuple of the same arrays. numba is imported only when something is compi
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from functools import partial
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from simulator import fluid, instant, requests, rules, span, tables, teams, waits
 from simulator.errors import TimeshareError
 from simulator.interrupts import interrupts_kept
+from simulator.machine_code import Tree, cached
 from simulator.schedulers.base import PerCpu, PerProcess, Shared, columns_of_policy
 from simulator.table_making import layout_of, widths_of
 from simulator.tables import KINDS
@@ -80,21 +78,24 @@ def compiled_span(policy: Scheduler) -> Span:
     import numba  # noqa: PLC0415 - a third of a second, and most short runs never need it
     from numba.core.errors import NumbaError  # noqa: PLC0415 - as above
 
+    from simulator import columns  # noqa: PLC0415 - imports numba
+
     # One flat loop without reference counting: the arrays outlive the call, and counting them costs ten times
     # what the loop itself does.
     njit: Any = partial(numba.njit, nogil=True, _nrt=False)
     kind = type(policy)
     # What is rare keeps its wrappers: what nobody else could call would be copied to where it is used.
     inner = njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    tree = _Tree(inner, njit(forceinline=False), (*RARE, *kind.rare))
+    tree = Tree(inner, njit(forceinline=False), (*RARE, *kind.rare))
     try:
         for step in kind.steps:
             tree.done[step] = tree.compiled(getattr(kind, step.__name__))
         for rule in rules.RULES:
             tree.done[rule] = tree.compiled(getattr(kind, rule.__name__))
         run_span = tree.compiled(span.run_span)
-        name = f"{kind.__name__}_{tree.fingerprint(*_fields(policy), repr(_constants(policy)))}"
-        entry = _cached(_entry, {**_constructors(policy), "run_span": run_span}, name, njit)
+        fingerprint = tree.fingerprint(*_fields(policy), repr(_constants(policy)), tables, columns)
+        name = f"{kind.__name__}_{fingerprint}"
+        entry: Any = cached(_entry, {**_constructors(policy), "run_span": run_span}, name, njit)
     except OSError as error:
         raise CompileError(f"scheduler '{policy.name}': the source of its methods cannot be read") from error
 
@@ -120,16 +121,6 @@ def compiled_span(policy: Scheduler) -> Span:
     return run
 
 
-def _cached(function: Any, names: dict[str, Any], name: str, njit: Any) -> Any:
-    """Return a compiled clone of a function whose machine code is kept on disk under a name of its own."""
-    entry = _clone(function, names)
-    entry.__qualname__ = name
-    try:
-        return njit(cache=True)(entry)
-    except RuntimeError:  # no place on this machine can hold a cache
-        return njit()(entry)
-
-
 def _entry(
     own: Any, processes: Any, cpus: Any, totals: Any, slices: Any, sources: Any, teams: Any, horizon: int
 ) -> Any:
@@ -143,50 +134,6 @@ def _entry(
         teams_table(teams),  # type: ignore[name-defined] # noqa: F821
         horizon,
     )
-
-
-class _Tree:
-    """Functions with all that they call, compiled once each."""
-
-    def __init__(
-        self, wrap: Callable[[Any], Any], wrap_rare: Callable[[Any], Any], rare: tuple[Any, ...]
-    ) -> None:
-        self.wrap = wrap
-        self.wrap_rare = wrap_rare
-        self.rare = rare
-        self.done: dict[Any, Any] = {}
-        self.sources: list[str] = []
-
-    def compiled(self, function: Any) -> Any:
-        """Return a compiled clone of a plain function; the plain functions it names are compiled too."""
-        if function not in self.done:
-            self.sources.append(inspect.getsource(function))
-            callees = {
-                name: self.compiled(called)
-                for name in function.__code__.co_names
-                if isinstance(called := function.__globals__.get(name), FunctionType)
-            }
-            wrap = self.wrap_rare if function in self.rare else self.wrap
-            self.done[function] = wrap(_clone(function, callees))
-        return self.done[function]
-
-    def fingerprint(self, *more: str) -> str:
-        """Return a hash of everything that the machine code was made from."""
-        from simulator import columns  # noqa: PLC0415 - imports numba
-
-        made_from = [
-            *self.sources,
-            *more,
-            inspect.getsource(tables),
-            inspect.getsource(columns),
-            repr([one.__name__ for one in self.rare]),
-        ]
-        return hashlib.sha256("\0".join(made_from).encode()).hexdigest()[:16]
-
-
-def _clone(function: Any, names: dict[str, Any]) -> Any:
-    """Return a copy of a function that sees other objects under some global names."""
-    return FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
 
 
 def _fields(policy: Scheduler) -> list[str]:

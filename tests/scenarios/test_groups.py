@@ -71,6 +71,28 @@ def test_nice_is_the_kernels_weight_as_tickets():
     assert Scenario.model_validate(scenario.model_dump(by_alias=True)) == scenario
 
 
+def test_renice_changes_the_weight():
+    """A job that is reniced half-way has the kernel's weight of the new value from then on."""
+    text = """
+name: renice
+duration: 2s
+scheduler: cfs
+jobs:
+  a: {workload: cpu-bound, nice: 0}
+  b: {workload: cpu-bound, nice: 0}
+changes:
+  - {at: 1s, job: b, nice: 5}
+"""
+    scenario = parse_scenario(text)
+    assert scenario.changes[0].tickets == 335
+    cpu = as_result(Simulation(scenario).run()).table("cpu")
+    half = cpu[cpu["window_start_s"] >= 1].groupby("job")["cpu_s"].sum()
+    assert half["a"] / half.sum() == pytest.approx(1024 / 1359, abs=0.02)
+    assert cpu["cpu_s"].sum() - half.sum() == pytest.approx(1, abs=0.02)
+    with pytest.raises(ScenarioError, match=r"give tickets or nice, not both; nice 5 is 335 tickets"):
+        parse_scenario(text.replace("nice: 5}", "nice: 5, tickets: 3}"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
