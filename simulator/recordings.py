@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from simulator.kills import KillRecord
     from simulator.memory.address_space import Region
     from simulator.memory.physical import Holding
     from simulator.tables import Float64s, Int64s, Matrix
@@ -103,7 +104,7 @@ class KernelEvent(NamedTuple):
     Attributes:
         at_ns: when.
         pid: to whom, NOBODY for a currency.
-        kind: "spawn", "fork", "compact", "refuse", "exit", "kill" or "tickets".
+        kind: "spawn", "fork", "compact", "throttle", "refuse", "exit", "kill" or "tickets".
         detail: in words.
     """
 
@@ -134,6 +135,7 @@ class Recordings:
         pieces: who held what at the end of the last window, None before the first.
         before: the end, `cpu_ns` and `entitled_ns` of the last window before those that are kept.
         events: in order of time.
+        kills: processes that were killed or refused for want of memory, in order of time.
         regions: the regions of every address space at its end.
         slices: arrays of `SLICE`, in order of the slices' end.
         requests: by number of the source, int64[3, requests] in order of arrival: when each arrived, started
@@ -152,6 +154,7 @@ class Recordings:
         default_factory=lambda: (0, np.zeros(0, np.int64), np.zeros(0))
     )
     events: list[KernelEvent] = field(default_factory=list)
+    kills: list[KillRecord] = field(default_factory=list)
     regions: list[RegionRecord] = field(default_factory=list)
     slices: list[Matrix] = field(default_factory=list)
     requests: dict[int, list[Matrix]] = field(default_factory=dict)
