@@ -10,7 +10,7 @@ import simpy
 from simulator import books
 from simulator.bank import Bank
 from simulator.calls import CallError, Calls
-from simulator.currencies import BASE
+from simulator.currencies import BASE, TicketError
 from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
 from simulator.groups import ROOT, GroupError, parents_first, terms_of, unknown_group
@@ -23,7 +23,7 @@ from simulator.memory.errors import MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes
 from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory_calls import MemoryCalls
-from simulator.memory_samples import keep_figures, sample_memory
+from simulator.memory_samples import keep_figures, sample_controls, sample_memory
 from simulator.oom import KILL_ASKING
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory, Repetition
@@ -36,7 +36,7 @@ from simulator.throttling import Throttle
 from simulator.tickets import Economy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from simulator.burst import Burst
     from simulator.dispatcher import Engine
@@ -85,6 +85,7 @@ class Machine:
     Attributes:
         groups: the names of all groups by number, `ROOT` first.
         group_terms: by name, the terms of all but the root.
+        watched: the claims on memory that are sampled.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a computer
@@ -131,6 +132,7 @@ class Machine:
         self._sampled_ns = 0
         self._progress: Callable[[int], None] = lambda _now: None
         self._lives: dict[simpy.Process, Process] = {}
+        self.watched: Sequence[MemoryControl] = ()
 
     def spawn(  # noqa: PLR0913 - all that is particular to a process
         self,
@@ -226,6 +228,17 @@ class Machine:
         """
         for pid in process.pids:
             self.bank.set_tickets(pid, tickets)
+
+    def set_memory_tickets(self, process: Process, tickets: int) -> None:
+        """Change the memory tickets of a process's job from now on; raises TicketError below 1."""
+        if tickets < 1:
+            raise TicketError(f"{process.name} would have {tickets} memory tickets; the least is 1")
+        before, process.control.tickets = process.control.tickets, tickets
+        self._tell(process, "tickets", f"memory tickets {before} -> {tickets}")
+
+    def watch_controls(self, controls: Sequence[MemoryControl]) -> None:
+        """Have claims on memory sampled at the end of every window."""
+        self.watched = controls
 
     def serve(self, process: Process, source: Source, burst: Burst, rounds: int) -> simpy.Event:
         """Let the kernel answer so many requests for a process whose heap the burst leaves as it found it."""
@@ -368,6 +381,9 @@ class Machine:
             if pid != NOBODY:
                 self.memory_calls.note_on_cpu(self.processes[pid].leader or self.processes[pid])
         samples = sample_memory(now, self.processes, received, self.mechanism)
+        if self.watched:
+            samples = samples._replace(controls=sample_controls(now, self.watched, self.shortages.entitled()))
+        self.memory.charges.check(self.memory.used_bytes)
         self.recordings.add_window(now, received[:count], entitled[:count], samples)
         self._sampled_ns = now
         self._progress(now)

@@ -143,7 +143,9 @@ class Throttle:
         )
         held, high = format_bytes(beyond.used_bytes), format_bytes(beyond.high_bytes or 0)
         self._tell(
-            process, "throttle", f"asleep {delay} ns: {beyond.name} holds {held}, memory.high is {high}"
+            process,
+            "throttle",
+            f"asleep {delay // 1_000_000} ms: {beyond.name} holds {held}, memory.high is {high}",
         )
         return delay
 

@@ -18,7 +18,6 @@ from simulator.memory.costs import MemoryCosts
 from simulator.memory.paging.mechanism import PagingMechanism
 from simulator.oom import KILLERS
 from simulator.schedulers.registry import make_scheduler, scheduler_names
-from simulator.sources import Source
 
 PAGE = 4096
 MS = 1_000_000
