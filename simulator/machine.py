@@ -123,7 +123,7 @@ class Machine:
         self.memory = self.mechanism.memory
         self.processes: list[Process] = []
         known = (self.mechanism, self.processes)
-        self.shortages = Shortages(*known, killer, self._asking, self._kill)
+        self.shortages = Shortages(*known, killer, self._asking, self._kill, self._condemn)
         self.throttle = Throttle(self.clock, *known, self._asking, self._tell)
         self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self.throttle, self._tell)
         self.bank = Bank(economy, self.dispatcher, self._tell_tickets)
@@ -340,6 +340,15 @@ class Machine:
         break_off(process, self.dispatcher)
         self._end(process, KILLED, "killed", reason, case)
         stop_program(process)
+
+    def _condemn(self, process: Process, reason: str, case: Case) -> None:
+        """Kill a process that is making a system call as soon as it has made it, if it lives that long."""
+
+        def strike(_now: simpy.Event) -> None:
+            if process.ended is None:
+                self._kill(process, reason, case)
+
+        self.clock.timeout(0).callbacks.append(strike)
 
     def _case(self, process: Process, error: OutOfMemory) -> Case:
         """Return what is known of why a process did not get memory."""

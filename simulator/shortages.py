@@ -32,6 +32,7 @@ class Shortages:
         killer: the rule by which a victim is chosen.
         asking: returns the process that is making a system call, if any.
         kill: ends a process that is not making one, for a reason and in a case.
+        condemn: ends one that is, as soon as its program waits for something.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Shortages:
         killer: str,
         asking: Callable[[], Process | None],
         kill: Callable[[Process, str, Case], None],
+        condemn: Callable[[Process, str, Case], None],
     ) -> None:
         self.killer = killer
         self._mechanism = mechanism
         self._processes = processes
         self._asking = asking
         self._kill = kill
+        self._condemn = condemn
         mechanism.memory.charges.relieve = self.relieve
 
     def relieve(self, shortage: Shortage) -> bool:
@@ -63,16 +66,20 @@ class Shortages:
             limit.ooms += 1
         asking = self._asking()
         line = self._in_line(shortage, living)
-        shortage.case = self._case(shortage, asking, line)
-        victim = self._victim(asking, line)
-        if victim is None or victim is asking or self._is_futile(shortage, asking, line):
+        case = shortage.case = self._case(shortage, asking, line)
+        futile = self._is_futile(shortage, asking, line)
+        victim = asking if futile else self._victim(asking, line)
+        if victim is None:
             return False
-        doomed = self._doomed(victim, limit)
-        reason = self._reason(shortage, asking, victim)
+        group = self._group_of(victim, limit)
+        doomed = [victim, *self._members(group, victim)]
         for process in doomed:
             if process is not asking:
-                self._kill(process, reason, shortage.case)
-        return asking is None or asking not in doomed
+                self._kill(process, self._reason(case, process, victim, group), case)
+            elif group is not None:
+                # It has to end with the others, even if their ends have made room for it.
+                self._condemn(process, self._reason(case, process, victim, group), case)
+        return asking not in doomed and not futile
 
     def entitled(self) -> dict[MemoryControl, int]:
         """Return what the jobs that are alive are entitled to of the whole memory, in order of their pids."""
@@ -114,17 +121,20 @@ class Shortages:
         freed = sum(one.rss_bytes + one.table_bytes for one in others)
         return any(lacking > freed for _, lacking in shortage.lacking)
 
-    def _doomed(self, victim: Process, limit: MemoryControl | None) -> list[Process]:
-        """Return who is killed with a victim: all of the outermost claim around it that says so."""
+    @staticmethod
+    def _group_of(victim: Process, limit: MemoryControl | None) -> MemoryControl | None:
+        """Return the outermost claim around a victim that says that all in it end together; None for none."""
         group = None
         for one in victim.control.lineage():
             group = one if one.oom_group else group
             if one is limit:
                 break
-        if group is None:
-            return [victim]
-        others = [one for one in self._living(group) if one.control.oom_score_adj > NEVER_KILLED]
-        return [victim, *(one for one in others if one is not victim)]
+        return group
+
+    def _members(self, group: MemoryControl | None, victim: Process) -> list[Process]:
+        """Return who else is in a group and may be killed."""
+        living = [] if group is None else self._living(group)
+        return [one for one in living if one is not victim and one.control.oom_score_adj > NEVER_KILLED]
 
     def _case(
         self, shortage: Shortage, asking: Process | None, line: Sequence[tuple[Candidate, float]]
@@ -145,16 +155,19 @@ class Shortages:
             remedies=remedies_of(shortage, self._mechanism),
         )
 
-    def _reason(self, shortage: Shortage, asking: Process | None, victim: Process) -> str:
-        if not isinstance(shortage.case, Case):
-            return "out of memory"
-        case, who = shortage.case, shortage.control.name if asking is None else asking.name
+    def _reason(self, case: Case, process: Process, victim: Process, group: MemoryControl | None) -> str:
+        """Return in words why a process is killed in a case."""
+        asking = None if case.asking_pid < 0 else self._processes[case.asking_pid]
+        who = "somebody" if asking is None else asking.name
+        if asking is not None and asking.control is process.control:
+            who = "it" if asking is process else "another of its processes"
         of = format_bytes(case.size_bytes)
         of = f"memory.max of {case.limit}, {of}" if case.limit else of
-        same = "another of its processes" if asking is not None and asking.control is victim.control else who
+        chose = f"the killer {case.killer} chose {'it' if process is victim else victim.name}"
+        together = f", and all of {group.name} end together" if group is not None else ""
         return (
-            f"out of memory: {same} asked for {format_bytes(case.needed_bytes)}, and "
-            f"{format_bytes(case.free_bytes)} were free of {of}; it was first in line for {self.killer}"
+            f"out of memory: {who} asked for {format_bytes(case.needed_bytes)}, and "
+            f"{format_bytes(case.free_bytes)} were free of {of}; {chose}{together}"
         )
 
 
