@@ -62,15 +62,15 @@ METRICS: dict[str, Metric] = {
     "oom_kills": Metric(
         "count", False, "processes refused or killed because memory ran out", of_job_too=True
     ),
-    "memory_error": Metric(
-        "fraction", False, "how far jobs' memory was from what their tickets entitle them to, on average"
-    ),
     "jain": Metric("fraction", False, "Jain's fairness index of CPU time per ticket; 1 is perfectly fair"),
     "switches": Metric("count", False, "context switches"),
     "idle_share": Metric("fraction", False, "part of all CPUs' time in which nothing ran"),
     "switching_share": Metric("fraction", False, "part of all CPUs' time lost to switches"),
     "internal_fragmentation": Metric("bytes", False, "most memory held that no process had asked for"),
     "compactions": Metric("count", False, "times that processes were moved together in memory"),
+    "memory_error": Metric(
+        "fraction", False, "how far jobs' memory was from what their tickets entitle them to, on average"
+    ),
 }
 
 
