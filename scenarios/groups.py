@@ -51,7 +51,7 @@ class GroupTerms(_Part):
     @property
     def shares_cpu(self) -> bool:
         """Whether it says anything about the CPU."""
-        return not self.model_fields_set.isdisjoint(("weight", "cpu_max"))
+        return self.weight != DEFAULT_WEIGHT or self.cpu_max is not None
 
 
 def groups_of(terms: Mapping[str, GroupTerms]) -> dict[str, Group]:

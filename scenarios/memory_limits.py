@@ -108,11 +108,14 @@ def _control(
 
 def are_used(memory: MachineMemory, jobs: Mapping[str, CommonJob], groups: Mapping[str, GroupTerms]) -> bool:
     """Say whether a scenario says anything of who may hold what, so that it is worth a table."""
-    own = set(JobLimits.model_fields)
+    usual = JobLimits()
+    said = (
+        getattr(job.memory, name) != getattr(usual, name)
+        for job in jobs.values()
+        for name in JobLimits.model_fields
+    )
     return (
-        memory.oom != KILL_ASKING
-        or any(own & job.memory.model_fields_set for job in jobs.values())
-        or any(terms.memory is not None for terms in groups.values())
+        memory.oom != KILL_ASKING or any(said) or any(terms.memory is not None for terms in groups.values())
     )
 
 

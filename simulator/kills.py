@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.memory.errors import HeapRoomSpent, OutOfMemory
@@ -95,6 +95,30 @@ def case_of(error: OutOfMemory) -> Case | None:
             case = one.shortage.case
             return case if isinstance(case, Case) else None
     return None
+
+
+def case_for(process: Process, error: OutOfMemory, killer: str) -> Case:
+    """Return the case of a process that ends by an error of its own, or is refused.
+
+    A burst that broke off when its heap could not grow would have gone on to grow it: what it needs in all
+    counts, not only the piece that was refused.
+    """
+    case = case_of(error)
+    if case is None:
+        return case_of_room(process, error, killer)
+    wanted = 0 if process.memory is None else process.memory.room_wanted()
+    if not wanted or process.memory is None:
+        return case
+    heap = sum(region.size for region in process.memory.space.regions() if region.name == "heap")
+    # A segment that moves is needed whole.
+    whole = wanted + (heap if case.needed_bytes > heap else 0)
+    more = max(whole - case.needed_bytes, 0)
+    ways = [
+        tuple(one._replace(size_bytes=one.size_bytes + more) for one in way)
+        for way in case.remedies
+        if way[0].what != "compaction" or case.free_bytes >= whole
+    ]
+    return replace(case, remedies=tuple(ways))
 
 
 def case_of_room(process: Process, error: OutOfMemory, killer: str) -> Case:

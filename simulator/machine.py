@@ -15,7 +15,7 @@ from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
 from simulator.groups import ROOT, GroupError, parents_first, terms_of, unknown_group
 from simulator.killing import break_off, stop_program
-from simulator.kills import KillRecord, case_of, case_of_room
+from simulator.kills import KillRecord, case_for
 from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
 from simulator.memory.control import MemoryControl
 from simulator.memory.costs import MemoryCosts
@@ -352,7 +352,7 @@ class Machine:
 
     def _case(self, process: Process, error: OutOfMemory) -> Case:
         """Return what is known of why a process did not get memory."""
-        return case_of(error) or case_of_room(process, error, self.shortages.killer)
+        return case_for(process, error, self.shortages.killer)
 
     def _admit(self, process: Process) -> None:
         self.processes.append(process)

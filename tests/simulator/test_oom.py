@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from simulator.memory.address_space import Access, Layout
 from simulator.memory.control import MemoryControl
 from simulator.memory.costs import MemoryCosts
 from simulator.memory.paging.mechanism import PagingMechanism
-from simulator.oom import KILLERS
+from simulator.oom import KILLERS, Candidate, badness, entitlements, ranked
 from simulator.schedulers.registry import make_scheduler, scheduler_names
 from simulator.sources import Source
 
@@ -377,6 +378,99 @@ def test_ties_go_to_the_youngest_as_in_linux() -> None:
     machine.spawn("greedy", greedy(5 * MS, 40), tickets=1, layout=LAYOUT)
     machine.run(400 * MS, window_ns=MS)
     assert reasons(machine) == ["exited", "killed", "exited"]
+
+
+def candidate(**changes: Any) -> Candidate:
+    """Return a candidate of 1000 pages in memory, 20 of tables, none swapped, unless told otherwise."""
+    usual = {"pid": 1, "job": "job", "rss_bytes": 1000 * PAGE, "table_bytes": 20 * PAGE, "swapped_bytes": 0}
+    usual |= {"held_bytes": 0, "asked_bytes": 0, "tickets": 1, "entitled_bytes": 1, "oom_score_adj": 0}
+    return Candidate(**{**usual, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "total_pages", "points"),
+    [
+        ({}, 100_000, 1020),
+        ({"swapped_bytes": 7 * PAGE}, 100_000, 1027),
+        ({"oom_score_adj": 500}, 100_000, 1020 + 50_000),  # half of all there is
+        ({"oom_score_adj": -500}, 100_000, 1020 - 50_000),  # may be negative, since Linux 5.9
+        ({"oom_score_adj": 1000}, 100_999, 1020 + 100_000),  # totalpages / 1000 is rounded down first
+        ({"oom_score_adj": 1000}, 999, 1020),  # on a tiny machine the adjustment comes to nothing
+        ({"rss_bytes": 4095, "table_bytes": 4097}, 100_000, 1),
+    ],
+)
+def test_badness_is_the_kernels(changes: dict[str, int], total_pages: int, points: int) -> None:
+    """By hand from oom_badness in mm/oom_kill.c: rss + swap + tables + adj * (totalpages / 1000)."""
+    assert badness(candidate(**changes), total_pages * PAGE, PAGE) == points
+
+
+def test_tickets_choose_who_is_furthest_above_its_entitlement_request_included() -> None:
+    """Not the largest, and not who is just over while another reaches for more."""
+    large = candidate(pid=1, held_bytes=600, entitled_bytes=500, rss_bytes=600)
+    small = candidate(pid=2, held_bytes=60, entitled_bytes=40, rss_bytes=30)
+    child = candidate(pid=3, held_bytes=60, entitled_bytes=40, rss_bytes=50)
+    exempt = candidate(pid=4, held_bytes=900, entitled_bytes=1, oom_score_adj=-1000)
+    line = ranked("tickets", [large, small, child, exempt], 1000, PAGE)
+    assert [(one.pid, score) for one, score in line] == [(3, 1.5), (2, 1.5), (1, 1.2)]
+    asking = replace(large, asked_bytes=200)
+    assert ranked("tickets", [asking, small], 1000, PAGE)[0] == (asking, 1.6)
+
+
+def test_entitlements_are_parts_of_the_tickets_of_those_who_are_alive() -> None:
+    """Three to two to one; when one goes, the others share its part."""
+    three, two, one = (MemoryControl(str(n), n) for n in (3, 2, 1))
+    assert list(entitlements([three, two, one], 600).values()) == [300, 200, 100]
+    assert list(entitlements([two, one], 600).values()) == [400, 200]
+
+
+def tale(scheduler: str, *, ticks_ns: int = 0, by_kernel: bool = True) -> list[Any]:
+    """Return what became of two servers, a team and a leak in too little memory."""
+    machine = paged(110, scheduler, cpus=2, context_switch_ns=300)
+    sources = []
+    for number in range(2):
+        times = np.arange(number, 30 * MS, 1_700_000)
+        source = Source.outside(machine.dispatcher, [times], capacity=2, when_full="drop-oldest")
+        sources.append(source)
+        burst = burst_of(4 + number, 250_000, parallel=bool(number))
+
+        def serving(system, source=source, burst=burst):
+            if by_kernel:
+                yield from system.serve(source, burst)
+            while True:
+                request = yield system.receive(source)
+                yield system.execute(burst)
+                system.reply(request)
+
+        machine.spawn(str(number), holding(20, serving), tickets=3, layout=LAYOUT, threads=1 + number)
+    machine.spawn("leak", taking(*[(5, 900_000, 400_000)] * 20), tickets=1, layout=LAYOUT)
+
+    def tick():
+        while True:
+            yield machine.clock.timeout(ticks_ns)
+
+    if ticks_ns:
+        machine.clock.process(tick())
+    machine.run(30 * MS, window_ns=3 * MS)
+    state = machine.dispatcher.state
+    received = state.processes.cpu_ns[:4].tolist()
+    kills = [(kill.at_ns, kill.pid, kill.reason) for kill in machine.recordings.kills]
+    assert kills
+    requests = [[(one.started_ns, one.finished_ns, one.dropped) for one in each.requests] for each in sources]
+    return [received, kills, requests, reasons(machine), machine.memory.used_bytes]
+
+
+@pytest.mark.parametrize("scheduler", scheduler_names())
+def test_kills_are_the_same_however_time_is_cut_up(scheduler: str) -> None:
+    """To the nanosecond: who is killed, when, and what became of every request."""
+    whole = tale(scheduler)
+    assert tale(scheduler) == whole
+    assert tale(scheduler, ticks_ns=77_777) == whole
+
+
+@pytest.mark.parametrize("scheduler", ["stride", "eevdf"])
+def test_kills_are_the_same_whoever_repeats_the_burst(scheduler: str) -> None:
+    """The kernel inside the span, or the program round by round."""
+    assert tale(scheduler, by_kernel=False) == tale(scheduler)
 
 
 program_step = st.tuples(st.integers(0, 30), st.integers(0, 150_000), st.integers(0, 90_000))
