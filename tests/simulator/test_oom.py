@@ -423,9 +423,9 @@ def test_entitlements_are_parts_of_the_tickets_of_those_who_are_alive() -> None:
     assert list(entitlements([two, one], 600).values()) == [400, 200]
 
 
-def tale(scheduler: str, *, ticks_ns: int = 0, by_kernel: bool = True) -> list[Any]:
-    """Return what became of two servers, a team and a leak in too little memory."""
-    machine = paged(110, scheduler, cpus=2, context_switch_ns=300)
+def tale(scheduler: str, largest: int, *, ticks_ns: int = 0, by_kernel: bool = True) -> list[Any]:
+    """Return what became of a server, one of two threads, and a leak in too little memory."""
+    machine = paged(115, scheduler, cpus=2, context_switch_ns=300)
     sources = []
     for number in range(2):
         times = np.arange(number, 30 * MS, 1_700_000)
@@ -441,7 +441,8 @@ def tale(scheduler: str, *, ticks_ns: int = 0, by_kernel: bool = True) -> list[A
                 yield system.execute(burst)
                 system.reply(request)
 
-        machine.spawn(str(number), holding(20, serving), tickets=3, layout=LAYOUT, threads=1 + number)
+        program = holding(32 + 3 * (number == largest), serving)
+        machine.spawn(str(number), program, tickets=3, layout=LAYOUT, threads=1 + number)
     machine.spawn("leak", taking(*[(5, 900_000, 400_000)] * 20), tickets=1, layout=LAYOUT)
 
     def tick():
@@ -454,23 +455,25 @@ def tale(scheduler: str, *, ticks_ns: int = 0, by_kernel: bool = True) -> list[A
     state = machine.dispatcher.state
     received = state.processes.cpu_ns[:4].tolist()
     kills = [(kill.at_ns, kill.pid, kill.reason) for kill in machine.recordings.kills]
-    assert kills
+    assert kills[0][1] == largest
     requests = [[(one.started_ns, one.finished_ns, one.dropped) for one in each.requests] for each in sources]
     return [received, kills, requests, reasons(machine), machine.memory.used_bytes]
 
 
 @pytest.mark.parametrize("scheduler", scheduler_names())
-def test_kills_are_the_same_however_time_is_cut_up(scheduler: str) -> None:
+@pytest.mark.parametrize("largest", [0, 1])
+def test_kills_are_the_same_however_time_is_cut_up(scheduler: str, largest: int) -> None:
     """To the nanosecond: who is killed, when, and what became of every request."""
-    whole = tale(scheduler)
-    assert tale(scheduler) == whole
-    assert tale(scheduler, ticks_ns=77_777) == whole
+    whole = tale(scheduler, largest)
+    assert tale(scheduler, largest) == whole
+    assert tale(scheduler, largest, ticks_ns=77_777) == whole
 
 
-@pytest.mark.parametrize("scheduler", ["stride", "eevdf"])
-def test_kills_are_the_same_whoever_repeats_the_burst(scheduler: str) -> None:
+@pytest.mark.parametrize("scheduler", ["stride", "eevdf", "lottery"])
+@pytest.mark.parametrize("largest", [0, 1])
+def test_kills_are_the_same_whoever_repeats_the_burst(scheduler: str, largest: int) -> None:
     """The kernel inside the span, or the program round by round."""
-    assert tale(scheduler, by_kernel=False) == tale(scheduler)
+    assert tale(scheduler, largest, by_kernel=False) == tale(scheduler, largest)
 
 
 program_step = st.tuples(st.integers(0, 30), st.integers(0, 150_000), st.integers(0, 90_000))
