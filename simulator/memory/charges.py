@@ -120,6 +120,11 @@ class Charges:
         """Return the claim of a number."""
         return self._known[number]
 
+    def agree(self, used_bytes: int) -> None:
+        """Hold what is charged in all against what is handed out; raises InvariantError."""
+        if self.total_bytes != used_bytes:
+            raise InvariantError(f"{self.total_bytes} bytes are charged, and {used_bytes} are used")
+
     def check(self, used_bytes: int) -> None:
         """Balance the books: what is charged is what is handed out, and groups are charged for their members.
 
@@ -134,9 +139,8 @@ class Charges:
         if wrong:
             one = wrong[0]
             raise InvariantError(f"{one.name} is charged {one.used_bytes} bytes, its members {sums[one]}")
-        own = sum(control.own_bytes for control in self._known)
-        if not own == self.total_bytes == used_bytes:
-            raise InvariantError(f"{own} bytes are charged, {self.total_bytes} in all, {used_bytes} are used")
+        self.agree(used_bytes)
+        self.agree(sum(control.own_bytes for control in self._known))
 
 
 def _find(control: MemoryControl, size: int, refuse: Refuse) -> Shortage | None:

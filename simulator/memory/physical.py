@@ -145,6 +145,7 @@ class PhysicalMemory:
         insort(self._pieces, Holding(base, size, owner))
         self._payers[base] = payer
         self._used_bytes += size
+        self.charges.agree(self._used_bytes)
         return base
 
     def release(self, base: int) -> None:
@@ -157,6 +158,7 @@ class PhysicalMemory:
         self.storage.clear(base, piece.size)
         self._used_bytes -= piece.size
         self.charges.withdraw(self._payers.pop(base), piece.size)
+        self.charges.agree(self._used_bytes)
 
     def extend(self, base: int, size: int) -> bool:
         """Make the piece at `base` longer by `size` bytes if those behind it are free; say if they were.
@@ -173,6 +175,7 @@ class PhysicalMemory:
         # Others may have gone on the way.
         self._pieces[self._index(base, "extension")] = replace(piece, size=piece.size + size)
         self._used_bytes += size
+        self.charges.agree(self._used_bytes)
         return True
 
     def shrink(self, base: int, size: int) -> None:
@@ -185,6 +188,7 @@ class PhysicalMemory:
         self.storage.clear(piece.base + piece.size - size, size)
         self._used_bytes -= size
         self.charges.withdraw(self._payers[base], size)
+        self.charges.agree(self._used_bytes)
 
     def check_size(self, size: int, control: MemoryControl) -> None:
         """Refuse what would not even fit alone.

@@ -166,6 +166,7 @@ class Frames:
         self._free[self._free_count : self._free_count + len(gone)] = gone[::-1]
         self._free_count += len(gone)
         self.version += 1
+        self.charges.agree(self.used_bytes)
 
     def holdings(self) -> tuple[Holding, ...]:
         """Everything handed out, in address order; neighbouring frames of one owner are one piece."""
@@ -218,6 +219,7 @@ class Frames:
         self._users[frames] = 1
         self._payer[frames] = self.charges.number_of(payer)
         self.version += 1
+        self.charges.agree(self.used_bytes)
 
     def _clear(self, frames: Frame) -> None:
         """Make frames that are free now read as 0; few of them have been written."""
