@@ -8,7 +8,12 @@ import pandas as pd
 
 from reports.fairness import finish_ratio, histogram_quantile, jain_index, pairwise_error, share_errors
 from reports.latency import PERCENTILES, request_metrics
-from reports.memory_metrics import fragmentation_metrics, translation_metrics
+from reports.memory_metrics import (
+    entitlement_error,
+    fragmentation_metrics,
+    limit_metrics,
+    translation_metrics,
+)
 from reports.result import Result
 
 _MEMORY_FAILURE = re.compile(r"^(?:refused:|killed: out of memory)")
@@ -41,6 +46,8 @@ def job_metrics(result: Result) -> pd.DataFrame:
       of the histogram's bucket, at most a quarter above the percentile itself.
     - `peak_heap_bytes`, `peak_resident_bytes`: sums of the processes' peaks.
     - `faults`, `tlb_hit_share`: `memory_metrics.translation_metrics`.
+    - `oom_kills`: its processes refused or killed for want of memory; `memory_share` and what goes with it:
+      `memory_metrics.limit_metrics`.
     - the requests' columns of `latency.request_metrics`.
     """
     processes, requests = result.table("processes"), result.table("requests")
@@ -54,7 +61,11 @@ def job_metrics(result: Result) -> pd.DataFrame:
             requests[requests["job"] == job], lifetime_s=lived, end_s=end_s, percentiles=percentiles(result)
         )
         queue = queue_waits(result, job)
-        memory = translation_metrics(result, job)
+        memory = {
+            **translation_metrics(result, job),
+            "oom_kills": float(own["exit_reason"].str.contains(_MEMORY_FAILURE).sum()),
+            **limit_metrics(result, job),
+        }
         rows.append(
             {**_process_metrics(own, delivered, result.manifest.quantum_s), **queue, **memory, **served}
         )
@@ -79,6 +90,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
     - `migrations`; `wasted_s`: CPU time idled while a process waited that might have used it.
     - `internal_fragmentation_bytes`, `compactions`: `memory_metrics.fragmentation_metrics`.
     - `oom_kills`: processes refused (which is for want of memory only) or killed when out of memory.
+    - `memory_share_error_mean`: `memory_metrics.entitlement_error`.
     """
     cpus, processes = result.table("cpus"), result.table("processes")
     capacity, end_s = float(cpus["elapsed_s"].sum()), _elapsed_s(result)
@@ -106,6 +118,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
         "wasted_s": _optional_sum(cpus, "wasted_s"),
         **fragmentation_metrics(result),
         "oom_kills": processes["exit_reason"].str.contains(_MEMORY_FAILURE).sum(),
+        "memory_share_error_mean": entitlement_error(result),
     }
     return {name: float(value) for name, value in found.items() if not math.isnan(value)}
 

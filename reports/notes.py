@@ -35,7 +35,7 @@ def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
     sentences: list[str] = []
     for job in result.manifest.jobs:
         own = _first_threads(processes[processes["job"] == job.job])
-        sentences += _failures(job.job, own)
+        sentences += _failures(job.job, own, result.table("kills"))
         sentences += _starved(job.job, own)
     sentences += _throttled(result.table("groups"))
     sentences += _thin_evidence(jobs)
@@ -69,7 +69,7 @@ def _ending(process: pd.Series) -> str:
     return "never ran" if math.isnan(process["first_run_s"]) else "alive"
 
 
-def _failures(job: str, own: pd.DataFrame) -> Iterator[str]:
+def _failures(job: str, own: pd.DataFrame, kills: pd.DataFrame) -> Iterator[str]:
     """Processes refused or killed, those with the same reason told once; then those that exited in error."""
     failed = own[own["exit_reason"].str.match(r"(?:refused|killed):", na=False)]
     for reason, alike in failed.groupby("exit_reason", sort=False):
@@ -77,11 +77,26 @@ def _failures(job: str, own: pd.DataFrame) -> Iterator[str]:
         when = alike["exited_s"].min()
         at = "" if math.isnan(when) else f" at {units.duration(when)}"
         times = f" {len(alike)} times, first" if len(alike) > 1 else ""
-        yield f"{job} was {verb}{times}{at}: {why.strip().rstrip('.')}."
+        saved = _saved_by(kills, int(alike["pid"].iloc[0]))
+        yield f"{job} was {verb}{times}{at}: {why.strip().rstrip('.')}.{saved}"
     if "exit_code" in own:
         ended = own.drop(failed.index)
         for code, alike in ended[ended["exit_code"].fillna(0) != 0].groupby("exit_code"):
             yield f"{job} exited with code {code}{f' {len(alike)} times' if len(alike) > 1 else ''}."
+
+
+def _saved_by(kills: pd.DataFrame, pid: int) -> str:
+    """Say what would have let a process live, if that is known."""
+    ways = "".join(kills.loc[kills["pid"] == pid, "saved_by"])
+    if not ways:
+        return ""
+    options = [" ".join(f"--set {setting}" for setting in _split(way)) for way in ways.split(" or ")]
+    return f" It would not have come to this with {' or '.join(options)}."
+
+
+def _split(way: str) -> list[str]:
+    """Return the settings of a way; one that holds spaces is in quotes."""
+    return re.findall(r"'[^']*'|\S+", way)
 
 
 def _starved(job: str, own: pd.DataFrame) -> Iterator[str]:

@@ -53,7 +53,7 @@ _REQUESTS: Columns = {
     "met": "bool",
     "outcome": "str",
 }
-_RUN: Mapping[str, Columns] = {
+_RUN: dict[str, Columns] = {
     "processes": _PROCESSES,
     "cpus": {
         "cpu": "int",
@@ -124,6 +124,58 @@ _RUN: Mapping[str, Columns] = {
         "throttled_s": "float",
     },
 }
+_LIMITED: dict[str, Kind] = {"name": "str", "kind": "str", "of": "str", "memory_tickets": "int"}
+_LIMITED |= {"high_bytes": "float", "max_bytes": "float", "throttled_s": "float"}
+_RUN |= {
+    "memory_control": {
+        "time_s": "float",
+        **_LIMITED,
+        "held_bytes": "int",
+        "entitled_resident_bytes": "int",
+    },
+    "memory_limits": {
+        **_LIMITED,
+        "peak_bytes": "int",
+        "oom_score_adj": "int",
+        "highs": "int",
+        "maxes": "int",
+        "ooms": "int",
+        "oom_kills": "int",
+    },
+    "kills": {
+        "time_s": "float",
+        "kill": "int",
+        "pid": "int",
+        "job": "str",
+        "kind": "str",
+        "asking_pid": "int",
+        "asking_job": "str",
+        "needed_bytes": "int",
+        "free_bytes": "int",
+        "size_bytes": "int",
+        "killer": "str",
+        "short": "str",
+        "limit": "str",
+        "saved_by": "str",
+        "reason": "str",
+    },
+    "kill_candidates": {
+        "kill": "int",
+        "rank": "int",
+        "pid": "int",
+        "job": "str",
+        "score": "float",
+        "score_of": "str",
+        "rss_bytes": "int",
+        "table_bytes": "int",
+        "swapped_bytes": "int",
+        "held_bytes": "int",
+        "asked_bytes": "int",
+        "entitled_bytes": "int",
+        "tickets": "int",
+        "oom_score_adj": "int",
+    },
+}
 _COMPARISON: Mapping[str, Columns] = {
     "replications": {
         "scheduler": "str",
@@ -140,8 +192,9 @@ TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPA
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
 OPTIONAL = frozenset(
     {"runqueue_latency", "heap", "translation", "physical", "memory_map", "address_spaces", "groups"}
+    | {"memory_control", "memory_limits", "kills", "kill_candidates"}
 )
-"""Tables that some results do not have, older ones or those without groups; read as empty ones."""
+"""Tables that some results do not have, older ones or those without groups or limits; read as empty ones."""
 
 _DTYPES: Mapping[Kind, str] = {"int": "int64", "float": "float64", "str": "object", "bool": "boolean"}
 

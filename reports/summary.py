@@ -23,6 +23,9 @@ _COUNTS = {
 _COUNTS |= {"weight", "periods", "throttled_periods"}
 _COUNTS |= {"finished", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
 _COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes"}
+_COUNTS |= {"kill", "rank", "pid", "asking_pid", "highs", "maxes", "ooms", "oom_score_adj", "memory_tickets"}
+_COUNTS |= {"needed_bytes", "free_bytes", "size_bytes", "rss_bytes", "table_bytes", "swapped_bytes"}
+_COUNTS |= {"held_bytes", "asked_bytes", "entitled_bytes", "peak_bytes", "high_bytes", "max_bytes", "tickets"}
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -31,6 +34,7 @@ def summary(result: Result) -> dict[str, Any]:
     The keys of a run: `kind`, `scenario`, `scheduler`, `seed`, `replication`, `duration_s`, `cpus`,
     `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
     order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `groups` (the rows of that table),
+    `memory_limits` (the rows of that table), `kills` (those of that table, each with its `candidates`),
     `thresholds`, `notes` (sentences). Of a
     comparison: `schedulers`, `replications`, `stopping` (`stopping.Verdict`; None if the number
     was asked for), `metrics` (`comparison.summarise`) and `differences` instead of
@@ -64,9 +68,20 @@ def _of_run(result: Result) -> dict[str, Any]:
         "machine": _plain(machine),
         "jobs": rows,
         "groups": _records(result.table("groups")),
+        "memory_limits": _records(result.table("memory_limits")),
+        "kills": _kills(result),
         "thresholds": _thresholds(result),
         "notes": notes.explain(result, jobs),
     }
+
+
+def _kills(result: Result) -> list[dict[str, Any]]:
+    """Return the kills and refusals in order of time, each with those who might have been killed."""
+    candidates = result.table("kill_candidates")
+    return [
+        {**row, "candidates": _records(candidates[candidates["kill"] == row["kill"]].drop(columns="kill"))}
+        for row in _records(result.table("kills"))
+    ]
 
 
 def _of_comparison(result: Result) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rich.text import Text
 from reports import units
 from reports.fitted import Column, FittedTable
 from reports.tables_compare import comparison_tables
+from reports.tables_memory import kill_tables, limit_table
 
 Row = Mapping[str, Any]
 
@@ -21,6 +22,9 @@ def report(summary: Row) -> RenderableType:
         parts += [heading(summary), job_table(summary), Text()]
         if summary["groups"]:
             parts += [group_table(summary), Text()]
+        if summary["memory_limits"]:
+            parts += [limit_table(summary), Text()]
+        parts += kill_tables(summary)
         parts.append(machine_line(summary))
     else:
         parts += comparison_tables(summary)

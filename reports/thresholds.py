@@ -27,6 +27,9 @@ _OF_JOB = {
     "peak_resident": "peak_resident_bytes",
     "faults": "faults",
     "tlb_hit_rate": "tlb_hit_share",
+    "oom_kills": "oom_kills",
+    "throttled": "throttled_s",
+    "memory_share": "memory_share",
 }
 _OF_MACHINE = {
     "oom_kills": "oom_kills",
@@ -36,6 +39,7 @@ _OF_MACHINE = {
     "switching_share": "switching_share",
     "internal_fragmentation": "internal_fragmentation_bytes",
     "compactions": "compactions",
+    "memory_error": "memory_share_error_mean",
 }
 _WITHOUT_VALUE = {
     "latency": "no request arrived",
@@ -45,6 +49,8 @@ _WITHOUT_VALUE = {
     "response": "it never ran",
     "cpu_share": "no CPU time was delivered",
     "tlb_hit_rate": "no address was translated by a TLB",
+    "throttled": "the scenario says nothing of who may hold what memory",
+    "memory_share": "the scenario says nothing of who may hold what memory",
 }
 _LATENCY = re.compile(r"mean|max|p\d+(\.\d+)?")
 
@@ -177,6 +183,8 @@ def _why_missing(threshold: Threshold, found: Metrics) -> str:
     """Say why a metric has no value, from the metrics that are there."""
     job = threshold.job
     if not job:
+        if threshold.metric == "memory_error":
+            return _WITHOUT_VALUE["memory_share"]
         return "no CPU time was wanted" if threshold.metric == "jain" else "nothing was recorded"
     if (job, "requests") not in found:
         return f'there is no job "{job}"'

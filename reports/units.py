@@ -88,6 +88,7 @@ _BY_ENDING: dict[str, Callable[[float], str]] = {
     "_s": duration,
     "_bytes": size,
     "share_error": lambda value: f"{points(value)} pp",
+    "memory_share_error_mean": percent,
     "share_error_mean": lambda value: f"{number(100 * value)} pp",
     "_share": percent,
     "jain": lambda value: f"{value:.4f}",  # near 1 it is the fourth decimal that differs

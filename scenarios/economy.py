@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scenarios.jobs import CommonJob, Nice, Tickets, nice_as_tickets
+from scenarios.memory_limits import MemoryTickets
 from scenarios.problems import Finding, findings_error
 from scenarios.units import Duration
 from simulator.currencies import BASE, Currency, currency_problems, unknown_currency
@@ -28,9 +29,14 @@ class Change(_Part):
     """A change during the run: of a job's tickets, or of a currency's funding."""
 
     at_ns: Duration = Field(alias="at", description="When, from the start of the run.")
-    job: str | None = Field(default=None, description="Whose tickets; goes with `tickets`.")
+    job: str | None = Field(
+        default=None, description="Whose tickets; goes with `tickets` or `memory_tickets`."
+    )
     tickets: Tickets | None = Field(default=None, description="The job's tickets from then on.")
     nice: Nice | None = Field(default=None, description="Its nice value from then on, in place of tickets.")
+    memory_tickets: MemoryTickets | None = Field(
+        default=None, description="The job's memory tickets from then on."
+    )
     currency: str | None = Field(default=None, description="Whose funding; goes with `funding`.")
     funding: Tickets | None = Field(default=None, description="The currency's funding from then on.")
 
@@ -42,10 +48,18 @@ class Change(_Part):
     @model_validator(mode="after")
     def _one_of_two_kinds(self) -> Self:
         given = [
-            name for name in ("job", "tickets", "currency", "funding") if getattr(self, name) is not None
+            name
+            for name in ("job", "tickets", "memory_tickets", "currency", "funding")
+            if getattr(self, name) is not None
         ]
-        if given not in (["job", "tickets"], ["currency", "funding"]):
-            message = "a change names a job and its tickets or nice value, or a currency and its funding"
+        of_job = (
+            given[:1] == ["job"] and len(given) > 1 and "currency" not in given and "funding" not in given
+        )
+        if not of_job and given != ["currency", "funding"]:
+            message = (
+                "a change names a job and its tickets, nice value or memory_tickets, "
+                "or a currency and its funding"
+            )
             raise findings_error([Finding((), message, on_key=True)])
         return self
 

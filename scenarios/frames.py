@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from scenarios.group_frames import groups_table
+from scenarios.kill_frames import kill_tables, limits_table
 from scenarios.memory_frames import memory_tables
 from simulator.tables import DROPPED
 from simulator.waits import bucket_ends_ns
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from scenarios.memory import MachineMemory
     from simulator.machine import Machine
     from simulator.recordings import MemorySample, Recordings
     from simulator.tables import Matrix
@@ -25,7 +27,7 @@ NANOSECONDS = 1e9
 OUTCOMES = ("finished", "dropped", "unfinished")
 
 
-def final_tables(machine: Machine, end_ns: int) -> dict[str, pa.Table]:
+def final_tables(machine: Machine, end_ns: int, memory: MachineMemory) -> dict[str, pa.Table]:
     """Return the tables that are made at a run's end; that of heaps only if one was recorded.
 
     The others are written on the way.
@@ -33,7 +35,9 @@ def final_tables(machine: Machine, end_ns: int) -> dict[str, pa.Table]:
     Args:
         machine: after `run`.
         end_ns: the end of the run.
+        memory: as the scenario has it.
     """
+    limited = {"memory_limits": limits_table(machine.watched)} if machine.watched else {}
     recorded = any(process.heap_log is not None for process in machine.processes)
     grouped = {"groups": groups_table(machine)} if len(machine.groups) > 1 else {}
     return {
@@ -43,6 +47,8 @@ def final_tables(machine: Machine, end_ns: int) -> dict[str, pa.Table]:
         "events": events_table(machine),
         "runqueue_latency": runqueue_latency_table(machine),
         **memory_tables(machine),
+        **kill_tables(machine, memory),
+        **limited,
         **({"heap": heap_table(machine)} if recorded else {}),
     }
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from scenarios.jobs import CommonJob
+from scenarios.memory_limits import MemoryLimits
 from scenarios.problems import Finding
 from scenarios.units import PositiveDuration
 from simulator.groups import DEFAULT_WEIGHT, ROOT, Group, Quota, group_problems, unknown_group
@@ -43,6 +44,14 @@ class GroupTerms(_Part):
     cpu_max: CpuMax | None = Field(
         default=None, description="The most CPU time it may use; left out: no limit of its own."
     )
+    memory: MemoryLimits | None = Field(
+        default=None, description="What its jobs may hold of memory; left out: no limit of its own."
+    )
+
+    @property
+    def shares_cpu(self) -> bool:
+        """Whether it says anything about the CPU."""
+        return self.weight != DEFAULT_WEIGHT or self.cpu_max is not None
 
 
 def groups_of(terms: Mapping[str, GroupTerms]) -> dict[str, Group]:
@@ -51,6 +60,12 @@ def groups_of(terms: Mapping[str, GroupTerms]) -> dict[str, Group]:
         name: Group(spec.weight, spec.of, None if spec.cpu_max is None else spec.cpu_max.quota)
         for name, spec in terms.items()
     }
+
+
+def share_cpu(terms: Mapping[str, GroupTerms]) -> bool:
+    """Say whether the groups are for sharing the CPU too, not for memory alone."""
+    any_memory = any(spec.memory is not None for spec in terms.values())
+    return any(spec.shares_cpu for spec in terms.values()) or not any_memory
 
 
 def check_groups(
@@ -67,7 +82,7 @@ def check_groups(
         cpus: number of CPUs.
         unable: the scheduler's name if it does not look at groups, else None.
     """
-    if terms and unable is not None:
+    if terms and unable is not None and share_cpu(terms):
         message = f"the scheduler {unable} cannot share the CPU between groups; cfs and eevdf can"
         return [Finding(("groups",), message, on_key=True)]
     findings = []

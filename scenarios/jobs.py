@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from scenarios.arrivals import Arrivals, ClosedLoop
 from scenarios.heaps import HeapSpec
+from scenarios.memory_limits import JobLimits
 from scenarios.problems import Finding, findings_error
 from scenarios.units import Duration, PositiveDuration, PositiveSize, format_size
 from simulator.currencies import BASE
@@ -26,14 +27,17 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class JobMemory(_Part):
-    """The address space of a process; it has this size from start to exit, however much is used of it."""
+class JobMemory(JobLimits):
+    """The address space of a process, and what the job may hold of memory.
+
+    The space has this size from start to exit, however much is used of it.
+    """
 
     limit_bytes: PositiveSize | None = Field(
         default=None,
         alias="limit",
-        description="Room of the heap; a program that allocates more is killed. Left out: what the workload "
-        "says it needs.",
+        description="Room of the heap, whatever of it is in memory (as RLIMIT_AS; for that, see max); a "
+        "program that allocates more is killed. Left out: what the workload says it needs.",
     )
     code_bytes: PositiveSize = Field(
         default=2**20, alias="code", description="Size of the program's code and constants."

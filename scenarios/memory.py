@@ -201,6 +201,12 @@ class MachineMemory(_Part):
     copy_bytes: PositiveSize = Field(
         default=4 * 2**30, alias="copy", description="What can be copied within memory in a second."
     )
+    oom: Literal["kill-asking", "linux", "tickets"] = Field(
+        default="kill-asking",
+        description="Who is killed when memory runs out: kill-asking, the process that asked; linux, the one "
+        "with the highest badness; tickets, the one furthest above what its job's memory tickets entitle it "
+        "to.",
+    )
     disk: Disk = Field(default_factory=Disk, description="The disk that programs are saved to.")
     heap: HeapSpec = Field(
         default_factory=Heap,

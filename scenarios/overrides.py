@@ -70,7 +70,8 @@ def _may_be_left_out(place: KeyPath) -> bool:
     sections: tuple[KeyPath, ...] = (("machine",), memory, (*memory, "disk"))
     if place == (*memory, "translation", "paging", "tlb"):
         return True
-    return place in sections or (place[0] == "jobs" and place[2:] in (("memory",), ("options",)))
+    inside = {"jobs": (("memory",), ("options",)), "groups": (("memory",), ("cpu_max",))}
+    return place in sections or place[2:] in inside.get(str(place[0]), ())
 
 
 def _require(around: Any, place: KeyPath, name: str) -> None:  # noqa: ANN401 - parsed YAML is anything

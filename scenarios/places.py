@@ -11,12 +11,17 @@ from scenarios.groups import CpuMax, GroupTerms
 from scenarios.heaps import Heap
 from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
 from scenarios.memory import TRANSLATIONS, Disk, MachineMemory, TlbOptions
+from scenarios.memory_limits import MemoryLimits
 from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Machine, Scenario, Scheduler
 
 _ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
-_GROUP: dict[KeyPath, type[BaseModel]] = {(): GroupTerms, ("cpu_max",): CpuMax}
+_GROUP: dict[KeyPath, type[BaseModel]] = {
+    (): GroupTerms,
+    ("cpu_max",): CpuMax,
+    ("memory",): MemoryLimits,
+}
 
 _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     (): Scenario,

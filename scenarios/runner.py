@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.economy import currencies_of
 from scenarios.frames import final_tables
-from scenarios.groups import groups_of
+from scenarios.groups import groups_of, share_cpu
 from scenarios.jobs import (
     CommonJob,
     CpuBoundJob,
@@ -21,13 +21,15 @@ from scenarios.jobs import (
     VisionJob,
 )
 from scenarios.memory import make_mechanism
+from scenarios.memory_limits import Controls, are_used
 from scenarios.result import Output
 from scenarios.spool import Requester, Spool, StreamedRecordings
+from simulator.groups import ROOT
 from simulator.hardware import Hardware
 from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.memory.heap_log import HeapLog
-from simulator.schedulers.registry import make_scheduler
+from simulator.schedulers.registry import make_scheduler, scheduler_class
 from simulator.sources import Source
 from simulator.streams import Streams
 from simulator.tickets import Economy
@@ -87,6 +89,13 @@ class Simulation:
         self.policy = scenario.scheduler.policy if policy is None else policy
         self.replication = replication
         spec = scenario.machine
+        # For memory alone, groups are none of the scheduler's business where it does not look at them.
+        self._groups = (
+            scenario.groups
+            if scheduler_class(self.policy).honours_groups or share_cpu(scenario.groups)
+            else {}
+        )
+        self.controls = Controls(scenario.jobs, scenario.groups)
         self.spool = Spool(directory)
         self.recordings = StreamedRecordings(spool=self.spool, cpus=spec.cpus)
         self.machine = Machine(
@@ -101,8 +110,11 @@ class Simulation:
             engine=engine,
             slices=None if all_slices else GANTT_SLICES,
             recordings=self.recordings,
-            groups=groups_of(scenario.groups),
+            groups=groups_of(self._groups),
+            killer=spec.memory.oom,
         )
+        if are_used(spec.memory, scenario.jobs, scenario.groups):
+            self.machine.watch_controls([*self.controls.groups.values(), *self.controls.jobs.values()])
         self.sources: dict[str, Source] = {}
         self.workloads: dict[str, Workload] = {}
         self.processes: dict[str, Process] = {}
@@ -121,7 +133,11 @@ class Simulation:
         self.machine.run(scenario.duration_ns, window_ns=scenario.table_window_ns, progress=progress)
         self.recordings.write_windows()
         return Output(
-            self._manifest(), {**self.spool.close(), **final_tables(self.machine, scenario.duration_ns)}
+            self._manifest(),
+            {
+                **self.spool.close(),
+                **final_tables(self.machine, scenario.duration_ns, scenario.machine.memory),
+            },
         )
 
     def _add(self, name: str, job: Job) -> None:
@@ -153,7 +169,8 @@ class Simulation:
             currency=job.currency,
             threads=threads,
             heap=heap,
-            group=job.group,
+            group=job.group if self._groups else ROOT,
+            control=self.controls.jobs[name],
         )
         if job.memory.record == "heap":
             self.processes[name].heap_log = HeapLog(RECORDED_PIECES)
@@ -174,6 +191,8 @@ class Simulation:
         yield self.machine.clock.timeout(change.at_ns)
         if change.job is not None and change.tickets is not None:
             self.machine.set_tickets(self.processes[change.job], change.tickets)
+        if change.job is not None and change.memory_tickets is not None:
+            self.machine.set_memory_tickets(self.processes[change.job], change.memory_tickets)
         if change.currency is not None and change.funding is not None:
             self.machine.bank.set_funding(change.currency, change.funding)
 

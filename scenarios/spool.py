@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scenarios.frames import memory_table, requests_table, slices_table, windows_table
+from scenarios.kill_frames import control_table
 from scenarios.memory_frames import memory_map_table, physical_table
 from simulator.recordings import SLICE, Recordings
 
@@ -80,7 +81,7 @@ class StreamedRecordings(Recordings):
     """Recordings that do not grow with the time simulated: what is full goes to a spool.
 
     Attributes:
-        spool: takes the tables slices, requests, cpu, memory, physical and memory_map.
+        spool: takes the tables slices, requests, cpu, memory, physical, memory_map and memory_control.
         cpus: of the machine, for shares.
         requesters: by number of the source.
     """
@@ -117,4 +118,6 @@ class StreamedRecordings(Recordings):
         self.spool.append("memory", memory_table(self.memory, self.jobs))
         self.spool.append("physical", physical_table(self.physical))
         self.spool.append("memory_map", memory_map_table(self.maps))
+        if self.controls:
+            self.spool.append("memory_control", control_table(self.controls))
         self.forget_windows()

@@ -31,6 +31,7 @@ class Metric:
     Attributes:
         unit: what its value is measured in.
         per_job: written JOB.NAME; otherwise it is the whole machine's and written NAME.
+        of_job_too: the machine's, and each job has its own, written JOB.NAME.
         description: what it means.
         statistics: it has many values in a run, so a statistic (mean, max, pNN) is named.
         requests: only jobs that serve requests have it.
@@ -41,6 +42,7 @@ class Metric:
     description: str
     statistics: bool = False
     requests: bool = False
+    of_job_too: bool = False
 
 
 METRICS: dict[str, Metric] = {
@@ -55,13 +57,20 @@ METRICS: dict[str, Metric] = {
     "peak_resident": Metric("bytes", True, "most physical memory held at once"),
     "faults": Metric("count", True, "page faults and stack growths that the kernel served"),
     "tlb_hit_rate": Metric("fraction", True, "part of the address translations that the TLB knew"),
-    "oom_kills": Metric("count", False, "processes refused or killed because memory ran out"),
+    "throttled": Metric("seconds", True, "how long its processes slept for holding more than memory.high"),
+    "memory_share": Metric("fraction", True, "part of the memory that the job held, on average while alive"),
+    "oom_kills": Metric(
+        "count", False, "processes refused or killed because memory ran out", of_job_too=True
+    ),
     "jain": Metric("fraction", False, "Jain's fairness index of CPU time per ticket; 1 is perfectly fair"),
     "switches": Metric("count", False, "context switches"),
     "idle_share": Metric("fraction", False, "part of all CPUs' time in which nothing ran"),
     "switching_share": Metric("fraction", False, "part of all CPUs' time lost to switches"),
     "internal_fragmentation": Metric("bytes", False, "most memory held that no process had asked for"),
     "compactions": Metric("count", False, "times that processes were moved together in memory"),
+    "memory_error": Metric(
+        "fraction", False, "how far jobs' memory was from what their tickets entitle them to, on average"
+    ),
 }
 
 
@@ -134,7 +143,7 @@ def _subject(left: str) -> tuple[str | None, str, str | None]:
         raise ThresholdError(f"{head} is a job's; write JOB.{left}")
     if name not in METRICS:
         raise ThresholdError(f"unknown metric {name}{did_you_mean(name, METRICS)} {_known(per_job=True)}")
-    if not METRICS[name].per_job:
+    if not METRICS[name].per_job and not METRICS[name].of_job_too:
         raise ThresholdError(f"{name} is the whole machine's; write {name} without {head}")
     if METRICS[name].statistics:
         return head, name, _statistic(head, name, statistic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,11 @@ class Burst:
         """The names of the blocks, sorted, and for each event the index of its block's among them."""
         names, numbers = np.unique(self.event_block, return_inverse=True)
         return names.astype(np.int64), numbers.astype(np.int64)
+
+    def rest(self, event: int) -> Burst:
+        """Return the burst without its memory events before one of them."""
+        columns = ("event_op", "event_after", "event_block", "event_bytes")
+        return replace(self, **{name: getattr(self, name)[event:] for name in columns})
 
     @property
     def cpu_ns(self) -> int:

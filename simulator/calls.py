@@ -53,6 +53,7 @@ class _Service:
     servers: list[Process] = field(default_factory=list)
     last: Process | None = None
     waiting: list[Call] = field(default_factory=list)
+    receiving: list[tuple[Process, simpy.Event]] = field(default_factory=list)
 
     def busy(self) -> Process | None:
         """Return who took the last request, or else any server that is alive."""
@@ -113,6 +114,7 @@ class Calls:
             service.servers.append(server)
         event = channel.receive()
         event.callbacks.append(partial(self._take, server, service))
+        service.receiving.append((server, event))
         return event
 
     def reply(self, call: Call) -> None:
@@ -128,7 +130,14 @@ class Calls:
         """Fail the calls that nobody will answer any more because a process has ended; pass on the others.
 
         Each client receives a CallError. The bank has already sent home the tickets that the process held.
+        Its own calls that nobody has taken yet are forgotten.
         """
+        for channel, service in self._services:
+            for entry in [one for one in service.receiving if one[0] is process and not one[1].triggered]:
+                channel.withdraw(entry[1])
+                service.receiving.remove(entry)
+            for call in [call for call in service.waiting if call.client is process]:
+                self._forget(channel, service, call)
         held = self._served.pop(process.pid, [])
         for call in held:
             call.holder = None
@@ -141,15 +150,42 @@ class Calls:
                 for call in service.waiting:
                     self._lend(call, busy)
         for call in lost:
-            if call.answered.callbacks:
-                call.answered.fail(_gone("no reply will come", process))
+            self._fail(call, process)
 
     def _take(self, server: Process, service: _Service, event: simpy.Event) -> None:
-        service.last = server
+        service.receiving.remove((server, event))
         call = event.value
+        if server.ended is not None:
+            # It was killed at the very instant at which it was handed the call.
+            if isinstance(call, Call) and call in service.waiting:
+                self._send_home(call)
+                service.waiting.remove(call)
+                self._fail(call, server)
+            return
+        service.last = server
         if isinstance(call, Call):
             service.waiting.remove(call)
             self._lend(call, server)
+
+    def _forget(self, channel: Channel, service: _Service, call: Call) -> None:
+        """Take back a call that its client does not wait for any more, with what it lent."""
+        channel.forget(call)
+        service.waiting.remove(call)
+        if call.holder is not None:
+            self._served[call.holder.pid].remove(call)
+            call.holder = None
+
+    def _send_home(self, call: Call) -> None:
+        """Give a client back what a call of its lends."""
+        if call.holder is not None:
+            self._bank.move(call.parcel, call.holder.pid, call.client.pid)
+            self._served[call.holder.pid].remove(call)
+            call.holder = None
+
+    def _fail(self, call: Call, server: Process) -> None:
+        """Have a client receive a CallError in place of a reply, if it waits."""
+        if call.answered.callbacks and not call.answered.triggered:
+            call.answered.fail(_gone("no reply will come", server))
 
     def _lend(self, call: Call, server: Process) -> None:
         if call.holder is None:

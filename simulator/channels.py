@@ -65,6 +65,16 @@ class Channel:
             self._receivers.append(event)
         return event
 
+    def withdraw(self, receiver: simpy.Event) -> None:
+        """Hand no request to a receiver that is gone."""
+        if receiver in self._receivers:
+            self._receivers.remove(receiver)
+
+    def forget(self, request: Request) -> None:
+        """Let a request that waits be handed to nobody: whoever asked is gone."""
+        if request in self._waiting:
+            self._waiting.remove(request)
+
     def _hand(self, request: Request, receiver: simpy.Event) -> None:
         request.started_ns = self.clock.now_ns
         receiver.succeed(request)

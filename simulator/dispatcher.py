@@ -12,6 +12,7 @@ from simulator.groups import NO_TERMS
 from simulator.recordings import Recordings
 from simulator.state import FIRST_CAPACITY, State
 from simulator.tables import NEVER, NOBODY
+from simulator.withdrawal import withdraw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,6 +203,17 @@ class Dispatcher:
         state.sources.served[source] = 0
         requests.start_next(self.policy, state.processes, state.totals, state.sources, state.teams, source)
         return self._awaited[pid]
+
+    def abandon(self, pid: int) -> None:
+        """Let a thread have no demand any more, wherever it was with it; its event never happens.
+
+        Requests that it was to be handed stay where they are.
+        """
+        withdraw(self.policy, self.state, pid)
+        self._awaited.pop(pid, None)
+        self._failures.pop(pid, None)
+        for source in self.sources:
+            source.forget_receiver(pid)
 
     def set_tickets(self, pid: int, tickets: int) -> None:
         """Change a process's tickets; the policy hears of it at the end of a running process's slice."""

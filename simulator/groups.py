@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from simulator.errors import TimeshareError
 from simulator.nice import NICE_0
@@ -98,7 +98,15 @@ NO_TERMS = (Terms(0, 0, 0, 0),)
 """Where there is no group but the root."""
 
 
-def parents_first(groups: Mapping[str, Group]) -> list[str]:
+class Nested(Protocol):
+    """Anything that is in a group."""
+
+    @property
+    def of(self) -> str:
+        """The group's name."""
+
+
+def parents_first(groups: Mapping[str, Nested]) -> list[str]:
     """Return the names of the root and of all groups, each parent before its children; else as given."""
     names = [ROOT]
     for name in names:

@@ -5,37 +5,44 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+import simpy
+
 from simulator import books
 from simulator.bank import Bank
 from simulator.calls import CallError, Calls
-from simulator.currencies import BASE
+from simulator.currencies import BASE, TicketError
 from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
 from simulator.groups import ROOT, GroupError, parents_first, terms_of, unknown_group
+from simulator.killing import break_off, stop_program
+from simulator.kills import KillRecord, case_for
 from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
+from simulator.memory.control import MemoryControl
 from simulator.memory.costs import MemoryCosts
 from simulator.memory.errors import MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes
 from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory_calls import MemoryCalls
-from simulator.memory_samples import keep_figures, sample_memory
+from simulator.memory_samples import keep_figures, sample_controls, sample_memory
+from simulator.oom import KILL_ASKING
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory, Repetition
 from simulator.recordings import KernelEvent, Recordings
+from simulator.shortages import Shortages
 from simulator.streams import Streams
 from simulator.syscalls import SystemCalls
 from simulator.tables import NOBODY
+from simulator.throttling import Throttle
 from simulator.tickets import Economy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-
-    import simpy
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from simulator.burst import Burst
     from simulator.dispatcher import Engine
     from simulator.groups import Group
     from simulator.hardware import Hardware
+    from simulator.kills import Case
     from simulator.memory.address_space import Layout
     from simulator.memory.heap_config import HeapConfig
     from simulator.memory.mechanism import Mechanism
@@ -69,6 +76,7 @@ class Machine:
         economy: currencies for the processes' tickets; None where there is only the base.
         recordings: where what happens is written; None keeps it in memory.
         groups: by name, the groups that processes may be in.
+        killer: the rule by which a process is killed when memory runs out, one of `simulator.oom.KILLERS`.
 
     Raises:
         PolicyError: groups, and a policy that does not look at them.
@@ -77,6 +85,7 @@ class Machine:
     Attributes:
         groups: the names of all groups by number, `ROOT` first.
         group_terms: by name, the terms of all but the root.
+        watched: the claims on memory that are sampled.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a computer
@@ -93,6 +102,7 @@ class Machine:
         economy: Economy | None = None,
         recordings: Recordings | None = None,
         groups: Mapping[str, Group] | None = None,
+        killer: str = KILL_ASKING,
     ) -> None:
         economy = economy or Economy()
         self.group_terms = dict(groups or {})
@@ -111,13 +121,18 @@ class Machine:
         self.clock = self.dispatcher.clock
         self.mechanism = mechanism or BaseAndBoundsMechanism(memory_bytes, MemoryCosts())
         self.memory = self.mechanism.memory
-        self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self._tell)
         self.processes: list[Process] = []
+        known = (self.mechanism, self.processes)
+        self.shortages = Shortages(*known, killer, self._asking, self._kill, self._condemn)
+        self.throttle = Throttle(self.clock, *known, self._asking, self._tell)
+        self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self.throttle, self._tell)
         self.bank = Bank(economy, self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
         self.final_states: list[ProcessState] = []
         self._sampled_ns = 0
         self._progress: Callable[[int], None] = lambda _now: None
+        self._lives: dict[simpy.Process, Process] = {}
+        self.watched: Sequence[MemoryControl] = ()
 
     def spawn(  # noqa: PLR0913 - all that is particular to a process
         self,
@@ -132,6 +147,7 @@ class Machine:
         threads: int = 1,
         heap: HeapConfig = FIRST_FIT,
         group: str = ROOT,
+        control: MemoryControl | None = None,
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
@@ -139,7 +155,7 @@ class Machine:
         which its exit record tells. Its tickets are tickets of `currency`. Its heap is run as `heap` says.
         With several threads it executes bursts as a team (`simulator.teams`); each of them has that many
         tickets, as each thread of a Linux process has the weight of its nice value. In a group, tickets claim
-        a part of what the group gets.
+        a part of what the group gets. Its memory is charged to `control`; left out, to a claim of its own.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
@@ -150,18 +166,22 @@ class Machine:
             raise GroupError(unknown_group(group, self.groups[1:]))
         number = self.groups.index(group)
         pids = [self.bank.open(tickets, currency, affinity, number) for _ in range(threads)]
-        process = Process(pids[0], name, start_ns, threads, group=group)
+        claim = MemoryControl(name) if control is None else control
+        process = Process(pids[0], name, start_ns, threads, group=group, control=claim)
+        process.heap_room_bytes = layout.heap_bytes
         self._admit(process)
         for pid in pids[1:]:
-            self._admit(Process(pid, name, start_ns, leader=process, group=group))
+            self._admit(Process(pid, name, start_ns, leader=process, group=group, control=claim))
         if threads > 1:
             self.dispatcher.state.new_team(process.pid, threads)
 
         def make_memory() -> ProcessMemory:
             log = process.heap_log
-            return ProcessMemory.create(self.mechanism, layout, process.name, heap=heap, log=log)
+            return ProcessMemory.create(
+                self.mechanism, layout, process.name, heap=heap, log=log, control=claim
+            )
 
-        self.clock.process(self._life(process, program, make_memory))
+        self._begin(process, program, make_memory)
         return process
 
     def fork(self, parent: Process, program: Program, tickets: int | None) -> int:
@@ -179,10 +199,11 @@ class Machine:
         currency = economy.currency_of(parent.pid)
         group = self.groups.index(parent.group)
         pid = self.bank.open(amount, currency, None if affinity < 0 else affinity, group)
-        child = Process(pid, parent.name, self.clock.now_ns, group=parent.group)
+        child = Process(pid, parent.name, self.clock.now_ns, group=parent.group, control=parent.control)
+        child.heap_room_bytes = parent.heap_room_bytes
         self._admit(child)
         self._tell(parent, "fork", f"process {pid}")
-        self.clock.process(self._life(child, program, lambda: memory))
+        self._begin(child, program, lambda: memory)
         return pid
 
     def wait_for(self, pid: int) -> simpy.Event:
@@ -207,6 +228,17 @@ class Machine:
         """
         for pid in process.pids:
             self.bank.set_tickets(pid, tickets)
+
+    def set_memory_tickets(self, process: Process, tickets: int) -> None:
+        """Change the memory tickets of a process's job from now on; raises TicketError below 1."""
+        if tickets < 1:
+            raise TicketError(f"{process.name} would have {tickets} memory tickets; the least is 1")
+        before, process.control.tickets = process.control.tickets, tickets
+        self._tell(process, "tickets", f"memory tickets {before} -> {tickets}")
+
+    def watch_controls(self, controls: Sequence[MemoryControl]) -> None:
+        """Have claims on memory sampled at the end of every window."""
+        self.watched = controls
 
     def serve(self, process: Process, source: Source, burst: Burst, rounds: int) -> simpy.Event:
         """Let the kernel answer so many requests for a process whose heap the burst leaves as it found it."""
@@ -262,6 +294,15 @@ class Machine:
             return ProcessState.RUNNING
         return ProcessState.READY if self.dispatcher.is_ready(process.pid) else ProcessState.BLOCKED
 
+    def _begin(self, process: Process, program: Program, make_memory: Callable[[], ProcessMemory]) -> None:
+        process.life = self.clock.process(self._life(process, program, make_memory))
+        self._lives[process.life] = process
+
+    def _asking(self) -> Process | None:
+        """Return the process that is making a system call, if any."""
+        active = self.clock.active_process
+        return None if active is None else self._lives.get(active)
+
     def _life(
         self, process: Process, program: Program, make_memory: Callable[[], ProcessMemory]
     ) -> Generator[simpy.Event, Any, None]:
@@ -270,31 +311,59 @@ class Machine:
         try:
             space = self.memory_calls.give(process, make_memory())
         except OutOfMemory as error:
-            self._end(process, KILLED, "refused", str(error))
+            self._end(process, KILLED, "refused", str(error), self._case(process, error))
             return
         self._tell(process, "spawn", f"address space of {format_bytes(space.virtual_bytes)}")
         code, kind, reason = 0, "exited", ""
+        case: Case | None = None
         try:
             yield from self.memory_calls.pay(process)
-            yield from program(SystemCalls(self, process))
+            process.running = program(SystemCalls(self, process))
+            yield from process.running
             yield from self.memory_calls.pay(process)
+        except simpy.Interrupt:
+            return  # `_kill` has seen to everything
         except ProcessExit as end:
             code = end.code
         except OutOfMemory as error:
             code, kind, reason = KILLED, "killed", f"out of memory: {error}"
+            case = self._case(process, error)
         except MemoryFault as error:
             code, kind, reason = SEGMENTATION_FAULT, "killed", str(error)
         except Exception as error:
             what = f"{type(error).__name__} at {self.clock.now_ns} ns: {error}"
             raise ProgramError(f"job '{process.name}': its program raised {what}") from error
-        self._end(process, code, kind, reason)
+        self._end(process, code, kind, reason, case)
+
+    def _kill(self, process: Process, reason: str, case: Case) -> None:
+        """Kill a process that is not making a system call, wherever it is."""
+        break_off(process, self.dispatcher)
+        self._end(process, KILLED, "killed", reason, case)
+        stop_program(process)
+
+    def _condemn(self, process: Process, reason: str, case: Case) -> None:
+        """Kill a process that is making a system call as soon as it has made it, if it lives that long."""
+
+        def strike(_now: simpy.Event) -> None:
+            if process.ended is None:
+                self._kill(process, reason, case)
+
+        self.clock.timeout(0).callbacks.append(strike)
+
+    def _case(self, process: Process, error: OutOfMemory) -> Case:
+        """Return what is known of why a process did not get memory."""
+        return case_for(process, error, self.shortages.killer)
 
     def _admit(self, process: Process) -> None:
         self.processes.append(process)
         self.recordings.jobs.append(process.name)
 
-    def _end(self, process: Process, code: int, kind: str, reason: str) -> None:
+    def _end(self, process: Process, code: int, kind: str, reason: str, case: Case | None = None) -> None:
         process.ended = ExitRecord(self.clock.now_ns, code, f"{kind}: {reason}" if reason else kind)
+        if case is not None:
+            self.recordings.kills.append(KillRecord(self.clock.now_ns, process.pid, kind, reason, case))
+            for one in process.control.lineage() if kind == "killed" else ():
+                one.oom_kills += 1
         keep_figures(self.recordings, process, self.received_ns(process))
         for pid in process.pids:
             self.processes[pid].ended = process.ended
@@ -321,6 +390,9 @@ class Machine:
             if pid != NOBODY:
                 self.memory_calls.note_on_cpu(self.processes[pid].leader or self.processes[pid])
         samples = sample_memory(now, self.processes, received, self.mechanism)
+        if self.watched:
+            samples = samples._replace(controls=sample_controls(now, self.watched, self.shortages.entitled()))
+        self.memory.charges.check(self.memory.used_bytes)
         self.recordings.add_window(now, received[:count], entitled[:count], samples)
         self._sampled_ns = now
         self._progress(now)

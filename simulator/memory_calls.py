@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simulator.memory.mechanism import Mechanism
     from simulator.process import Process
     from simulator.process_memory import ProcessMemory
+    from simulator.throttling import Throttle
 
 
 class MemoryCalls:
@@ -28,14 +29,20 @@ class MemoryCalls:
     Args:
         mechanism: translates addresses.
         dispatcher: knows which CPU a process is on, and hands out CPU time.
+        throttle: has processes sleep whose job holds too much.
         tell: puts an event on record: the process, the kind and what happened in words.
     """
 
     def __init__(
-        self, mechanism: Mechanism, dispatcher: Dispatcher, tell: Callable[[Process, str, str], None]
+        self,
+        mechanism: Mechanism,
+        dispatcher: Dispatcher,
+        throttle: Throttle,
+        tell: Callable[[Process, str, str], None],
     ) -> None:
         self._mechanism = mechanism
         self._dispatcher = dispatcher
+        self._throttle = throttle
         self._tell = tell
         self._compactions = 0
 
@@ -57,8 +64,8 @@ class MemoryCalls:
     def pay(self, process: Process) -> Generator[simpy.Event, Any, None]:
         """Have a process spend the CPU time that it owes for memory, if any."""
         owed = 0 if process.memory is None else process.memory.take_owed_ns()
-        if owed:
-            yield self._dispatcher.demand(process.pid, owed)
+        if owed or self._throttle.is_due(process):
+            yield self._throttle.before(process, lambda: self._dispatcher.demand(process.pid, owed))
 
     def load(self, process: Process, address: int, size: int) -> simpy.Event:
         """Read bytes; the event's value is what they are.
@@ -150,7 +157,8 @@ class MemoryCalls:
         """Return an event that happens with a value when the process has received the time it owes."""
         self.note_compaction(process)
         done = self._dispatcher.clock.event()
-        spent = self._dispatcher.demand(process.pid, memory.take_owed_ns())
+        owed = memory.take_owed_ns()
+        spent = self._throttle.before(process, lambda: self._dispatcher.demand(process.pid, owed))
         spent.callbacks.append(partial(_happen, done, value))
         return done
 

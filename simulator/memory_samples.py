@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.memory.maps import pieces_of
-from simulator.recordings import MemorySample, MemorySamples, PhysicalSample, RegionRecord
+from simulator.recordings import ControlSample, MemorySample, MemorySamples, PhysicalSample, RegionRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from simulator.memory.control import MemoryControl
     from simulator.memory.mechanism import Mechanism
     from simulator.process import Process
     from simulator.process_memory import ProcessMemory
@@ -36,6 +37,16 @@ def sample_memory(
     memory = mechanism.memory
     sizes = (memory.used_bytes, memory.free_bytes, memory.largest_hole_bytes)
     return MemorySamples(samples, PhysicalSample(now, *sizes, mechanism.compactions), pieces_of(memory))
+
+
+def sample_controls(
+    now: int, controls: Sequence[MemoryControl], entitled: Mapping[MemoryControl, int]
+) -> list[ControlSample]:
+    """Return what claims hold, and what those of `entitled` are entitled to."""
+    return [
+        ControlSample(now, one, one.used_bytes, one.tickets, entitled.get(one, 0), one.throttled_ns)
+        for one in controls
+    ]
 
 
 def _sample(now: int, pid: int, memory: ProcessMemory, cpu_ns: int) -> MemorySample:

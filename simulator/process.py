@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from simulator.groups import ROOT
+from simulator.memory.control import MemoryControl
 
 if TYPE_CHECKING:
     from simulator.memory.costs import Account
@@ -71,6 +72,12 @@ class Process:
             its memory after the end.
         account: what its memory accesses took; None if it never had memory.
         page_table_bytes: physical memory that tables for translating its addresses took at the end.
+        heap_room_bytes: room of its heap.
+        control: its job's claim on memory.
+        over_high_pages: pages taken while its job was beyond `memory.high`, for which it has yet to sleep.
+        throttled_ns: how long it has slept for that.
+        life: the event that it is to SimPy.
+        running: its program; None before the start.
         ended: how it ended, None while it lives.
         waiting: events of those who wait for its end.
     """
@@ -90,6 +97,12 @@ class Process:
     frees: int = 0
     account: Account | None = None
     page_table_bytes: int = 0
+    heap_room_bytes: int = 0
+    control: MemoryControl = field(default_factory=lambda: MemoryControl(""))
+    over_high_pages: int = 0
+    throttled_ns: int = 0
+    life: simpy.Process | None = None
+    running: Generator[simpy.Event, Any, None] | None = None
     ended: ExitRecord | None = None
     waiting: list[simpy.Event] = field(default_factory=list)
 

@@ -6,10 +6,11 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulator.memory.boundless import Boundless
 from simulator.memory.errors import OutOfMemory
 from simulator.memory.heap import Heap
 from simulator.memory.heap_config import FIRST_FIT
-from simulator.memory.trajectory import TrajectoryCache
+from simulator.memory.trajectory import TrajectoryCache, run_burst
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from simulator.burst import Burst
     from simulator.memory.address_space import AddressSpace, Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.heap_config import HeapConfig
     from simulator.memory.heap_log import HeapLog
     from simulator.memory.heap_outcome import HeapFigures
@@ -70,6 +72,7 @@ class ProcessMemory:
         self._repetition: Repetition | None = None
         self._run: Run | None = None
         self._seen_bursts = 0
+        self._broken: tuple[Burst, int] | None = None
         self.peak_heap_bytes = 0
         self.peak_resident_bytes = self.space.resident_bytes
 
@@ -82,6 +85,7 @@ class ProcessMemory:
         *,
         heap: HeapConfig = FIRST_FIT,
         log: HeapLog | None = None,
+        control: MemoryControl | None = None,
     ) -> ProcessMemory:
         """Return the memory of a new process.
 
@@ -91,11 +95,12 @@ class ProcessMemory:
             owner: named in messages and memory maps.
             heap: how the heap is run.
             log: keeps the places and lives of the heap's blocks.
+            control: who is charged for it.
 
         Raises:
             OutOfMemory: the address space does not fit.
         """
-        space = mechanism.create(layout, owner)
+        space = mechanism.create(layout, owner, control)
         try:
             return cls(mechanism, space, Heap(space, heap, log=log, copy=space.copy))
         except OutOfMemory:
@@ -156,6 +161,8 @@ class ProcessMemory:
         if self.heap.log is not None:
             self.heap.log.now_ns = received_ns
         carried_out = self._trajectories.run(self.heap, burst, self._blocks)
+        failed = carried_out.failure
+        self._broken = None if failed is None else (burst, failed.event)
         trajectory = self.space.touch_burst(burst, carried_out)
         # What is in the trajectory is not owed any more.
         within = trajectory.end_ns - carried_out.end_ns
@@ -233,6 +240,16 @@ class ProcessMemory:
         self.peak_resident_bytes = max(self.peak_resident_bytes, self.space.resident_bytes)
         self._peak_bytes = level
         return peak
+
+    def room_wanted(self) -> int:
+        """Return by how much the heap would grow to carry out the rest of a burst that broke off; else 0."""
+        if self._broken is None:
+            return 0
+        burst, event = self._broken
+        boundless = Boundless(self.space)
+        heap = copy.deepcopy(self.heap, {id(self.space): boundless, id(self.heap.log): None})
+        run_burst(heap, burst.rest(event), dict(self._blocks))
+        return boundless.grown_bytes
 
     def release(self) -> None:
         """Give the physical memory back."""

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulator.kills import KillRecord
     from simulator.memory.address_space import Region
+    from simulator.memory.control import MemoryControl
     from simulator.memory.physical import Holding
     from simulator.tables import Float64s, Int64s, Matrix
 
@@ -71,6 +75,27 @@ class MapSample(NamedTuple):
     pieces: tuple[Holding, ...]
 
 
+class ControlSample(NamedTuple):
+    """A claim on memory at the end of a window.
+
+    Attributes:
+        at_ns: when.
+        control: the claim.
+        used_bytes: what it held.
+        tickets: its memory tickets.
+        entitled_bytes: what these entitled it to of the whole memory; 0 for a job that was not alive, and for
+            groups.
+        throttled_ns: how long its processes had slept for holding too much, in all.
+    """
+
+    at_ns: int
+    control: MemoryControl
+    used_bytes: int
+    tickets: int
+    entitled_bytes: int
+    throttled_ns: int
+
+
 class MemorySamples(NamedTuple):
     """All that is known of memory at the end of a window.
 
@@ -78,11 +103,13 @@ class MemorySamples(NamedTuple):
         processes: of every process that holds memory.
         physical: of physical memory as a whole.
         pieces: who held what of it, in address order.
+        controls: of the claims that are watched.
     """
 
     processes: list[MemorySample]
     physical: PhysicalSample
     pieces: tuple[Holding, ...]
+    controls: Sequence[ControlSample] = ()
 
 
 class RegionRecord(NamedTuple):
@@ -103,7 +130,7 @@ class KernelEvent(NamedTuple):
     Attributes:
         at_ns: when.
         pid: to whom, NOBODY for a currency.
-        kind: "spawn", "fork", "compact", "refuse", "exit", "kill" or "tickets".
+        kind: "spawn", "fork", "compact", "throttle", "refuse", "exit", "kill" or "tickets".
         detail: in words.
     """
 
@@ -130,10 +157,12 @@ class Recordings:
         entitled_ns: for each of them float64[pids]: the fluid ideal's CPU time since the start.
         memory: samples of every process that holds memory.
         physical: samples of physical memory.
+        controls: samples of the claims on memory that are watched.
         maps: who held what, whenever that had changed since the window before.
         pieces: who held what at the end of the last window, None before the first.
         before: the end, `cpu_ns` and `entitled_ns` of the last window before those that are kept.
         events: in order of time.
+        kills: processes that were killed or refused for want of memory, in order of time.
         regions: the regions of every address space at its end.
         slices: arrays of `SLICE`, in order of the slices' end.
         requests: by number of the source, int64[3, requests] in order of arrival: when each arrived, started
@@ -146,12 +175,14 @@ class Recordings:
     entitled_ns: list[Float64s] = field(default_factory=list)
     memory: list[MemorySample] = field(default_factory=list)
     physical: list[PhysicalSample] = field(default_factory=list)
+    controls: list[ControlSample] = field(default_factory=list)
     maps: list[MapSample] = field(default_factory=list)
     pieces: tuple[Holding, ...] | None = None
     before: tuple[int, Int64s, Float64s] = field(
         default_factory=lambda: (0, np.zeros(0, np.int64), np.zeros(0))
     )
     events: list[KernelEvent] = field(default_factory=list)
+    kills: list[KillRecord] = field(default_factory=list)
     regions: list[RegionRecord] = field(default_factory=list)
     slices: list[Matrix] = field(default_factory=list)
     requests: dict[int, list[Matrix]] = field(default_factory=dict)
@@ -163,6 +194,7 @@ class Recordings:
         self.entitled_ns.append(entitled_ns)
         self.memory += memory.processes
         self.physical.append(memory.physical)
+        self.controls += memory.controls
         if memory.pieces != self.pieces:
             self.pieces = memory.pieces
             self.maps.append(MapSample(end_ns, memory.pieces))
@@ -172,7 +204,7 @@ class Recordings:
         if self.window_ends_ns:
             self.before = (self.window_ends_ns[-1], self.cpu_ns[-1], self.entitled_ns[-1])
         columns = (self.window_ends_ns, self.cpu_ns, self.entitled_ns, self.memory, self.physical, self.maps)
-        for samples in columns:
+        for samples in (*columns, self.controls):
             samples.clear()
 
     def add_slices(self, slices: Matrix) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from simulator import requests
 from simulator.channels import Request
 from simulator.clock import Demand
-from simulator.tables import DROPPED, FINISHED, NEVER, STARTED
+from simulator.tables import DROPPED, FINISHED, NEVER, NOBODY, STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,7 +52,7 @@ class Source:
         self._kernel = dispatcher
         self._times: Iterator[Int64s] = iter(times)
         self._rest: Int64s | None = None
-        self._receivers: deque[Demand] = deque()
+        self._receivers: deque[tuple[int, Demand]] = deque()
         self.number = dispatcher.attach(self)
         sources = dispatcher.state.sources
         sources.capacity[self.number] = NEVER if capacity is None else capacity
@@ -100,8 +100,8 @@ class Source:
             for at, (arrived, started, finished) in enumerate(rows)
         ]
 
-    def receive(self) -> Demand:
-        """Return an event whose value is the next request, once there is one."""
+    def receive(self, pid: int = NOBODY) -> Demand:
+        """Return an event whose value is the next request, once there is one; `pid` is who waits for it."""
         kernel, sources, number = self._kernel, self._kernel.state.sources, self.number
         event = Demand(kernel.clock)
         if sources.waiting[number] > 0:
@@ -109,7 +109,7 @@ class Source:
             sources.log[STARTED, number, row] = kernel.clock.now_ns
             event.happen_in(0, value=self._request(row))
         else:
-            self._receivers.append(event)
+            self._receivers.append((pid, event))
             sources.receivers[number] += 1
             requests.want_next(kernel.state.totals, sources, number)
         return event
@@ -119,7 +119,13 @@ class Source:
         log = self._rows()
         for row in (log[STARTED] == requests.IN_HAND).nonzero()[0].tolist():
             log[STARTED, row] = self._kernel.state.totals.now_ns[0]
-            self._receivers.popleft().happen_in(delay_ns, value=self._request(row))
+            self._receivers.popleft()[1].happen_in(delay_ns, value=self._request(row))
+
+    def forget_receiver(self, pid: int) -> None:
+        """Hand no more requests to a process that waits for them: it is gone."""
+        before = len(self._receivers)
+        self._receivers = deque(entry for entry in self._receivers if entry[0] != pid)
+        self._kernel.state.sources.receivers[self.number] -= before - len(self._receivers)
 
     def finish(self, request: Request) -> None:
         """Note that a request that a program received is answered."""

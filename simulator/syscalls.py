@@ -54,8 +54,9 @@ class SystemCalls:
         """
         if cpu_ns < 0:
             raise ValueError(f"cannot compute for {cpu_ns} ns")
-        owed = self._memory.take_owed_ns()
-        return self._machine.dispatcher.demand(self._process.pid, int(cpu_ns) + owed)
+        machine, pid = self._machine, self._process.pid
+        wanted = int(cpu_ns) + self._memory.take_owed_ns()
+        return machine.throttle.before(self._process, lambda: machine.dispatcher.demand(pid, wanted))
 
     def execute(self, burst: Burst) -> simpy.Event:
         """Run a recorded burst: its operations, with their mallocs and frees, as one demand for the CPU.
@@ -67,15 +68,19 @@ class SystemCalls:
         owed = memory.take_owed_ns()
         trajectory = memory.begin(burst, self._machine.received_ns(self._process) + owed)
         failure = trajectory.failure
-        if failure is None:
-            faults = trajectory.end_ns - burst.cpu_ns
-            event = kernel.execute(pid, burst, burst.cpu_ns, before_ns=owed + faults)
-        else:
-            until = int(burst.event_offset_ns[failure.event])
-            before = owed + failure.offset_ns - until
-            event = kernel.execute(pid, burst, until, before_ns=before, failure=failure.error)
-        event.callbacks.append(lambda _: memory.finish())
-        return event
+
+        def ask() -> simpy.Event:
+            if failure is None:
+                faults = trajectory.end_ns - burst.cpu_ns
+                event = kernel.execute(pid, burst, burst.cpu_ns, before_ns=owed + faults)
+            else:
+                until = int(burst.event_offset_ns[failure.event])
+                before = owed + failure.offset_ns - until
+                event = kernel.execute(pid, burst, until, before_ns=before, failure=failure.error)
+            event.callbacks.append(lambda _: memory.finish())
+            return event
+
+        return self._machine.throttle.before(self._process, ask)
 
     def malloc(self, size: int) -> int:
         """Return the address of `size` new bytes on the heap.
@@ -208,7 +213,7 @@ class SystemCalls:
         """
         if isinstance(source, Channel):
             return self._machine.calls.receive(self._process, source)
-        return source.receive()
+        return source.receive(self._process.pid)
 
     def reply(self, request: Request) -> None:
         """Finish a request; that of another process wakes it and returns its tickets."""
@@ -234,7 +239,8 @@ class SystemCalls:
         """
         memory, served = self._memory, 0
         while requests is None or served < requests:
-            if burst.cpu_ns > 0 and memory.is_steady(burst):
+            due = self._machine.throttle.is_due(self._process)
+            if burst.cpu_ns > 0 and not due and memory.is_steady(burst):
                 rounds = NEVER if requests is None else requests - served
                 yield self._machine.serve(self._process, source, burst, rounds)
                 return

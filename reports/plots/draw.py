@@ -13,6 +13,7 @@ from reports.plots.gantt import gantt
 from reports.plots.heap import heap_map
 from reports.plots.latency import latency
 from reports.plots.memory import memory
+from reports.plots.memory_limits import memory_limits
 from reports.plots.memory_map import memory_map
 from reports.plots.waits import runqueue_latency
 from reports.result import Result
@@ -20,14 +21,19 @@ from reports.result import Result
 _OF_RUN: dict[str, Callable[[Result], Figure]] = {
     "cpu_share": cpu_share,
     "memory": memory,
+    "memory_limits": memory_limits,
     "memory_map": memory_map,
     "address_space": address_space,
     "latency": latency,
     "gantt": gantt,
     "runqueue_latency": runqueue_latency,
 }
-_NEEDS = {"memory_map": "physical", "address_space": "address_spaces"}
-"""Plots of what results written before it was recorded do not have, and the tables it stands in."""
+_NEEDS = {
+    "memory_limits": "memory_limits",
+    "memory_map": "physical",
+    "address_space": "address_spaces",
+}
+"""Plots of what not all results have, and the tables it stands in."""
 _OF_COMPARISON: dict[str, Callable[[Result], Figure]] = {"comparison": comparison}
 
 

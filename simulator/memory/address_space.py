@@ -101,9 +101,9 @@ class AddressSpace(ABC):
     can_map: ClassVar[bool] = True
     """Whether `map_region` can ever succeed."""
 
-    def __init__(self) -> None:
+    def __init__(self, control: MemoryControl | None = None) -> None:
         self.account = Account()
-        self.control = MemoryControl("")
+        self.control = MemoryControl("") if control is None else control
 
     @property
     @abstractmethod
@@ -306,6 +306,16 @@ class AddressSpace(ABC):
 
     def end_burst(self) -> None:  # noqa: B027 - a mechanism that holds memory for a burst overrides it
         """Give back what was only held while the burst went on."""
+
+    @property
+    def rss_bytes(self) -> int:
+        """What it has in memory, tables aside, as Linux counts it: what is shared counts in full."""
+        return self.resident_bytes - self.table_bytes
+
+    @property
+    def swapped_bytes(self) -> int:
+        """What it has elsewhere because memory was short."""
+        return 0
 
     @property
     def table_bytes(self) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.memory.address_space import Access, AddressSpace, Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.storage import Storage
 
 
@@ -33,7 +34,12 @@ class BaseAndBounds(ContiguousSpace):
     """
 
     def __init__(
-        self, memory: PhysicalMemory, layout: Layout, owner: str, placement: Placement | None = None
+        self,
+        memory: PhysicalMemory,
+        layout: Layout,
+        owner: str,
+        placement: Placement | None = None,
+        control: MemoryControl | None = None,
     ) -> None:
         """Takes the whole space from physical memory.
 
@@ -42,16 +48,17 @@ class BaseAndBounds(ContiguousSpace):
             layout: what it has to hold.
             owner: whose it is, for memory maps.
             placement: makes room by moving other spaces; None takes what there is.
+            control: who is charged for it.
 
         Raises:
-            OutOfMemory: no hole is large enough.
+            OutOfMemory: no hole is large enough, or a limit stands against it.
         """
-        super().__init__(layout, origin=0)
+        super().__init__(layout, 0, control)
         self._memory = memory
         self._placement = placement or Placement(memory, MemoryCosts(), compaction=False)
         self._layout = layout
         self.base = 0
-        self.base = self._placement.allocate(self.bounds, owner, self.account, self._moved)
+        self.base = self._placement.allocate(self.bounds, owner, self, self._moved)
 
     @property
     def storage(self) -> Storage:
@@ -83,7 +90,7 @@ class BaseAndBounds(ContiguousSpace):
         Raises:
             OutOfMemory: no hole is large enough for a second one.
         """
-        child = BaseAndBounds(self._memory, self._layout, owner, self._placement)
+        child = BaseAndBounds(self._memory, self._layout, owner, self._placement, self.control)
         child.copy_break(self)
         self.storage.copy(self.base, child.base, self.bounds)
         self.account.copied(self.bounds, self._placement.costs)
@@ -115,6 +122,7 @@ class BaseAndBoundsMechanism(Mechanism):
     """
 
     name = "base-and-bounds"
+    compacts = True
 
     def __init__(self, memory_bytes: int, costs: MemoryCosts, *, compaction: bool = False) -> None:
         super().__init__(costs)
@@ -127,17 +135,23 @@ class BaseAndBoundsMechanism(Mechanism):
         return self._memory
 
     @property
+    def is_compacting(self) -> bool:
+        """Whether spaces are moved together when external fragmentation would refuse one."""
+        return self.placement.compaction
+
+    @property
     def compactions(self) -> int:
         """How often spaces were moved together."""
         return self.placement.compactions
 
-    def create(self, layout: Layout, owner: str) -> BaseAndBounds:
+    def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> BaseAndBounds:
         """Return a new address space.
 
         Raises:
-            OutOfMemory: no hole is large enough, nor would be one after compaction.
+            OutOfMemory: no hole is large enough, nor would be one after compaction; or a limit stands
+                against it.
         """
-        return BaseAndBounds(self._memory, layout, owner, self.placement)
+        return BaseAndBounds(self._memory, layout, owner, self.placement, control)
 
     def fork(self, space: AddressSpace, owner: str) -> BaseAndBounds:
         """Return a copy of a space."""

@@ -9,13 +9,14 @@ import numpy as np
 
 from simulator.errors import InvariantError
 from simulator.memory.address_space import UNUSED, Access, AddressSpace, Region
-from simulator.memory.errors import OutOfMemory
+from simulator.memory.errors import HeapRoomSpent, OutOfMemory
 from simulator.memory.format import format_bytes, round_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.memory.address_space import Layout
+    from simulator.memory.control import MemoryControl
 
 SPACE_UNIT = 4096
 """An address space is a multiple of this many bytes."""
@@ -41,14 +42,15 @@ class ContiguousSpace(AddressSpace):
 
     can_map = False
 
-    def __init__(self, layout: Layout, origin: int) -> None:
+    def __init__(self, layout: Layout, origin: int, control: MemoryControl | None = None) -> None:
         """Lays the space out.
 
         Args:
             layout: what it has to hold.
             origin: the virtual address of its first byte.
+            control: whose claim on memory it is.
         """
-        super().__init__()
+        super().__init__(control)
         self.bounds = space_bytes(layout)
         self._origin = origin
         self._heap_start = self._break = origin + round_up(layout.code_bytes, HEAP_ALIGNMENT)
@@ -112,7 +114,7 @@ class ContiguousSpace(AddressSpace):
             raise InvariantError(f"the heap grows by {size} bytes")
         room = self._stack_limit - self._break
         if size > room:
-            raise OutOfMemory(
+            raise HeapRoomSpent(
                 f"growing the heap by {format_bytes(size)} would run into the stack: "
                 f"{format_bytes(room)} are left between them",
                 size,

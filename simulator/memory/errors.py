@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from simulator.errors import TimeshareError
+
+if TYPE_CHECKING:
+    from simulator.memory.charges import Shortage
 
 
 class OutOfMemory(TimeshareError):  # noqa: N818 - the field's own name for the condition
@@ -14,7 +18,10 @@ class OutOfMemory(TimeshareError):  # noqa: N818 - the field's own name for the 
         needed: bytes asked for, in one piece.
         free: bytes free where they were asked for, in however many pieces.
         largest: bytes of the largest free piece.
+        shortage: what stood against it; None where it was not physical memory that was short.
     """
+
+    shortage: Shortage | None = None
 
     def __init__(self, message: str, needed: int, free: int, largest: int) -> None:
         # All of them go to the base class, so that the error survives pickling between worker processes.
@@ -26,6 +33,10 @@ class OutOfMemory(TimeshareError):  # noqa: N818 - the field's own name for the 
 
     def __str__(self) -> str:
         return self.message
+
+
+class HeapRoomSpent(OutOfMemory):
+    """A heap that would grow beyond the room that its address space has for it."""
 
 
 class FaultKind(StrEnum):

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from simulator.memory.address_space import AddressSpace, Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.costs import MemoryCosts
     from simulator.memory.physical import MemoryBooks
 
     Space = TypeVar("Space", bound=AddressSpace)
+
+
+LINUX_PAGE_BYTES = 4096
 
 
 class Mechanism(ABC):
@@ -27,6 +31,8 @@ class Mechanism(ABC):
     """
 
     name: ClassVar[str]
+    compacts: ClassVar[bool] = False
+    """Whether it can move address spaces together, if told to."""
 
     def __init__(self, costs: MemoryCosts) -> None:
         self.costs = costs
@@ -37,17 +43,33 @@ class Mechanism(ABC):
         """Physical memory."""
 
     @property
+    def page_bytes(self) -> int:
+        """The unit that memory is counted in where Linux counts pages."""
+        return LINUX_PAGE_BYTES
+
+    @property
+    def swap_bytes(self) -> int:
+        """Size of what memory can be kept in elsewhere."""
+        return 0
+
+    @property
+    def is_compacting(self) -> bool:
+        """Whether address spaces are moved together when one would find no hole large enough."""
+        return False
+
+    @property
     def compactions(self) -> int:
         """How often address spaces were moved together to make a hole."""
         return 0
 
     @abstractmethod
-    def create(self, layout: Layout, owner: str) -> AddressSpace:
+    def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> AddressSpace:
         """Return a new address space.
 
         Args:
             layout: what it has to hold.
             owner: whose it is, for memory maps.
+            control: who is charged for it; None for a claim of its own without limits.
 
         Raises:
             OutOfMemory: there is no room for it.
@@ -55,6 +77,8 @@ class Mechanism(ABC):
 
     def fork(self, space: AddressSpace, owner: str) -> AddressSpace:  # noqa: ARG002 - most mechanisms override it
         """Return a copy of an address space in which every byte is the same; the two are apart from then on.
+
+        It is charged to the same claim.
 
         Raises:
             OutOfMemory: there is no room for a second one.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.memory.contiguous import ContiguousSpace
-from simulator.memory.errors import FaultKind, MemoryFault, OutOfMemory
-from simulator.memory.format import format_bytes
+from simulator.memory.errors import FaultKind, MemoryFault
 from simulator.memory.mechanism import Mechanism
 from simulator.memory.physical import PhysicalMemory
 from simulator.memory.storage import Storage
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.memory.address_space import Access, AddressSpace, Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.costs import MemoryCosts
 
 
@@ -28,21 +28,24 @@ class WholeMemory(ContiguousSpace):
         image: what is on disk of it; None while it is in memory.
     """
 
-    def __init__(self, mechanism: OneProgramMechanism, layout: Layout, owner: str) -> None:
+    def __init__(
+        self,
+        mechanism: OneProgramMechanism,
+        layout: Layout,
+        owner: str,
+        control: MemoryControl | None = None,
+    ) -> None:
         """Puts the program's image on disk.
 
         Raises:
-            OutOfMemory: it is larger than the memory.
+            OutOfMemory: it is larger than the memory, or than a limit that it would be under.
         """
-        super().__init__(layout, origin=0)
+        super().__init__(layout, 0, control)
         self._mechanism = mechanism
         self.layout = layout
         self.owner = owner
         self.image: Storage | None = Storage()
-        size = mechanism.memory.size_bytes
-        if self.bounds > size:
-            needs = f"needs {format_bytes(self.bounds)}; the memory has {format_bytes(size)}"
-            raise OutOfMemory(needs, self.bounds, size, size)
+        mechanism.memory.check_size(self.bounds, self.control)
 
     @property
     def storage(self) -> Storage:
@@ -104,18 +107,18 @@ class OneProgramMechanism(Mechanism):
         """Physical memory."""
         return self._memory
 
-    def create(self, layout: Layout, owner: str) -> WholeMemory:
+    def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> WholeMemory:
         """Return a new address space, on disk.
 
         Raises:
-            OutOfMemory: it is larger than the memory.
+            OutOfMemory: it is larger than the memory, or than a limit that it would be under.
         """
-        return WholeMemory(self, layout, owner)
+        return WholeMemory(self, layout, owner, control)
 
     def fork(self, space: AddressSpace, owner: str) -> WholeMemory:
         """Return a copy of a space, on disk, as the first Unix made its children."""
         parent = self.own(space, WholeMemory)
-        child = WholeMemory(self, parent.layout, owner)
+        child = WholeMemory(self, parent.layout, owner, parent.control)
         child.copy_break(parent)
         parent.storage.copy(0, 0, parent.bounds, into=child.storage)
         parent.account.moved_bytes += parent.bounds
@@ -141,7 +144,7 @@ class OneProgramMechanism(Mechanism):
             self._memory.storage.copy(0, 0, leaving.bounds, into=leaving.image)
             self._memory.release(0)
         image = entering.storage
-        self._memory.allocate(entering.bounds, entering.owner)
+        self._memory.allocate(entering.bounds, entering.owner, entering.control)
         image.copy(0, 0, entering.bounds, into=self._memory.storage)
         entering.image = None
         self._resident = entering

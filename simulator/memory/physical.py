@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from simulator.errors import InvariantError
+from simulator.memory.charges import Charges, Refusal, Shortage
+from simulator.memory.control import MemoryControl
 from simulator.memory.errors import OutOfMemory
 from simulator.memory.format import format_bytes
 from simulator.memory.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,6 +39,7 @@ class MemoryBooks(Protocol):
 
     size_bytes: int
     storage: Storage
+    charges: Charges
 
     @property
     def used_bytes(self) -> int:
@@ -67,12 +70,15 @@ class PhysicalMemory:
     Attributes:
         size_bytes: its size.
         storage: the bytes it holds; those of free memory are 0, so that nobody finds another's.
+        charges: who is charged for what is handed out.
     """
 
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
         self.storage = Storage()
+        self.charges = Charges()
         self._pieces: list[Holding] = []
+        self._payers: dict[int, MemoryControl] = {}
         self._used_bytes = 0
 
     @property
@@ -100,33 +106,46 @@ class PhysicalMemory:
         if end < self.size_bytes:
             yield end, self.size_bytes - end
 
-    def allocate(self, size: int, owner: str) -> int:
+    def allocate(
+        self,
+        size: int,
+        owner: str,
+        control: MemoryControl | None = None,
+        make_hole: Callable[[], None] | None = None,
+    ) -> int:
         """Hands out `size` contiguous bytes.
 
         Args:
             size: bytes, > 0.
             owner: whose they are, for memory maps.
+            control: who is charged for them; None for a claim of their own without limits.
+            make_hole: moves pieces together, where there is room but no hole; None where that cannot be.
 
         Returns:
             The physical address of the first byte.
 
         Raises:
-            OutOfMemory: no hole is large enough.
+            OutOfMemory: no hole is large enough, or a limit stands against it.
         """
         if size <= 0:
             raise InvariantError(f"allocation of {size} bytes of physical memory")
-        base = next((address for address, room in self.holes() if room >= size), None)
-        if base is None:
-            free, largest = self.free_bytes, self.largest_hole_bytes
-            raise OutOfMemory(
-                f"needs {format_bytes(size)} in one piece; {format_bytes(free)} are free, "
-                f"the largest hole is {format_bytes(largest)} of {format_bytes(self.size_bytes)}",
-                size,
-                free,
-                largest,
+
+        def refuse() -> Refusal | None:
+            if make_hole is not None and self._hole(size) is None and self.free_bytes >= size:
+                make_hole()
+            return (
+                None if self._hole(size) is not None else self._no_hole(size, movable=make_hole is not None)
             )
+
+        payer = MemoryControl(owner) if control is None else control
+        self.charges.admit(payer, size, refuse)
+        base = self._hole(size)
+        if base is None:
+            raise InvariantError(f"physical memory: the hole for {size} bytes has gone")
         insort(self._pieces, Holding(base, size, owner))
+        self._payers[base] = payer
         self._used_bytes += size
+        self.charges.agree(self._used_bytes)
         return base
 
     def release(self, base: int) -> None:
@@ -138,16 +157,25 @@ class PhysicalMemory:
         piece = self._pieces.pop(self._index(base, "release"))
         self.storage.clear(base, piece.size)
         self._used_bytes -= piece.size
+        self.charges.withdraw(self._payers.pop(base), piece.size)
+        self.charges.agree(self._used_bytes)
 
     def extend(self, base: int, size: int) -> bool:
-        """Make the piece at `base` longer by `size` bytes if those behind it are free; say if they were."""
+        """Make the piece at `base` longer by `size` bytes if those behind it are free; say if they were.
+
+        Raises:
+            OutOfMemory: they are, and a limit stands against it.
+        """
         index = self._index(base, "extension")
         piece = self._pieces[index]
         limit = self._pieces[index + 1].base if index + 1 < len(self._pieces) else self.size_bytes
         if piece.base + piece.size + size > limit:
             return False
-        self._pieces[index] = replace(piece, size=piece.size + size)
+        self.charges.admit(self._payers[base], size, lambda: None)
+        # Others may have gone on the way.
+        self._pieces[self._index(base, "extension")] = replace(piece, size=piece.size + size)
         self._used_bytes += size
+        self.charges.agree(self._used_bytes)
         return True
 
     def shrink(self, base: int, size: int) -> None:
@@ -159,6 +187,29 @@ class PhysicalMemory:
         self._pieces[index] = replace(piece, size=piece.size - size)
         self.storage.clear(piece.base + piece.size - size, size)
         self._used_bytes -= size
+        self.charges.withdraw(self._payers[base], size)
+        self.charges.agree(self._used_bytes)
+
+    def check_size(self, size: int, control: MemoryControl) -> None:
+        """Refuse what would not even fit alone.
+
+        Raises:
+            OutOfMemory: `size` bytes are more than there are, or than a limit allows.
+        """
+        lacking: list[tuple[MemoryControl | None, int]] = [
+            (one, size - one.max_bytes)
+            for one in control.lineage()
+            if one.max_bytes is not None and one.max_bytes < size
+        ]
+        whole = f"needs {format_bytes(size)}; the memory has {format_bytes(self.size_bytes)}"
+        error = OutOfMemory(whole, size, self.size_bytes, self.size_bytes)
+        limit = lacking[0][0] if lacking else None
+        if size > self.size_bytes:
+            lacking.append((None, size - self.size_bytes))
+        if lacking:
+            error = error if limit is None else limit.refusal(size)
+            error.shortage = Shortage(control, size, limit, tuple(lacking), error)
+            raise error
 
     def compact(self) -> list[Move]:
         """Slide all pieces together at the bottom, in their order, so that one hole is left at the top.
@@ -175,6 +226,7 @@ class PhysicalMemory:
                 self.storage.clear(max(piece.base, end + piece.size), min(piece.size, piece.base - end))
                 moves.append(Move(piece.base, end, piece.size))
                 self._pieces[index] = replace(piece, base=end)
+                self._payers[end] = self._payers.pop(piece.base)
             end += piece.size
         return moves
 
@@ -199,6 +251,23 @@ class PhysicalMemory:
             raise InvariantError(
                 f"physical memory: {self.free_bytes} free + {self.used_bytes} used != {self.size_bytes} bytes"
             )
+        self.charges.check(self.used_bytes)
+
+    def _hole(self, size: int) -> int | None:
+        """Return where the first hole of so many bytes begins."""
+        return next((address for address, room in self.holes() if room >= size), None)
+
+    def _no_hole(self, size: int, *, movable: bool) -> Refusal:
+        free, largest = self.free_bytes, self.largest_hole_bytes
+        error = OutOfMemory(
+            f"needs {format_bytes(size)} in one piece; {format_bytes(free)} are free, "
+            f"the largest hole is {format_bytes(largest)} of {format_bytes(self.size_bytes)}",
+            size,
+            free,
+            largest,
+        )
+        at_end = next((room for start, room in self.holes() if start + room == self.size_bytes), 0)
+        return Refusal(error, size - (free if movable else at_end))
 
     def _index(self, base: int, what: str) -> int:
         index = bisect_left(self._pieces, base, key=lambda piece: piece.base)

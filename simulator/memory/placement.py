@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.memory.errors import OutOfMemory
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from simulator.memory.address_space import AddressSpace
     from simulator.memory.costs import Account, MemoryCosts
     from simulator.memory.physical import PhysicalMemory
 
@@ -22,6 +21,7 @@ class Placement:
 
     Attributes:
         costs: what memory costs in time.
+        compaction: whether pieces are moved together when there is room, but no hole, for another.
         compactions: how often pieces were moved together.
     """
 
@@ -29,31 +29,30 @@ class Placement:
         self.costs = costs
         self.compactions = 0
         self._memory = memory
-        self._compaction = compaction
+        self.compaction = compaction
         self._moved: dict[int, Moved] = {}
 
-    def allocate(self, size: int, owner: str, account: Account, moved: Moved) -> int:
+    def allocate(self, size: int, owner: str, space: AddressSpace, moved: Moved) -> int:
         """Hand out a piece.
 
         Args:
             size: bytes, > 0.
             owner: whose it is, for memory maps.
-            account: who pays for moving others.
+            space: what it is for: its claim is charged, and its account pays for moving others.
             moved: called with the new address whenever the piece has been moved.
 
         Returns:
             Its physical address.
 
         Raises:
-            OutOfMemory: there is no room for it.
+            OutOfMemory: there is no room for it, or a limit stands against it.
         """
-        try:
-            base = self._memory.allocate(size, owner)
-        except OutOfMemory as error:
-            if not self._compaction or error.free < size:
-                raise
-            self.compact(account)
-            base = self._memory.allocate(size, owner)
+
+        def compact() -> None:
+            self.compact(space.account)
+
+        make_hole = compact if self.compaction else None
+        base = self._memory.allocate(size, owner, space.control, make_hole)
         self._moved[base] = moved
         return base
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.memory.address_space import Access, AddressSpace, Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.costs import MemoryCosts
     from simulator.memory.storage import Storage
 
@@ -31,15 +32,17 @@ class StaticRelocation(ContiguousSpace):
         base: where it was loaded: the address of its first byte.
     """
 
-    def __init__(self, memory: PhysicalMemory, layout: Layout, owner: str) -> None:
+    def __init__(
+        self, memory: PhysicalMemory, layout: Layout, owner: str, control: MemoryControl | None = None
+    ) -> None:
         """Takes the whole space from physical memory.
 
         Raises:
-            OutOfMemory: no hole is large enough.
+            OutOfMemory: no hole is large enough, or a limit stands against it.
         """
-        self.base = memory.allocate(space_bytes(layout), owner)
+        self.base = memory.allocate(space_bytes(layout), owner, control)
         self._memory = memory
-        super().__init__(layout, origin=self.base)
+        super().__init__(layout, self.base, control)
 
     @property
     def storage(self) -> Storage:
@@ -98,13 +101,13 @@ class StaticRelocationMechanism(Mechanism):
         """Physical memory."""
         return self._memory
 
-    def create(self, layout: Layout, owner: str) -> StaticRelocation:
+    def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> StaticRelocation:
         """Return a new address space.
 
         Raises:
-            OutOfMemory: no hole is large enough.
+            OutOfMemory: no hole is large enough, or a limit stands against it.
         """
-        return StaticRelocation(self._memory, layout, owner)
+        return StaticRelocation(self._memory, layout, owner, control)
 
     def fork(self, space: AddressSpace, owner: str) -> NoReturn:  # noqa: ARG002 - the contract's signature
         """A copy elsewhere would hold pointers into the original.

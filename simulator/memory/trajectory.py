@@ -151,6 +151,7 @@ def _failure(burst: Burst, event: int, error: OutOfMemory | InvalidFree) -> Fail
         seen = OutOfMemory(reason, error.needed, error.free, error.largest)
     else:
         seen = InvalidFree(reason, error.address)
+    seen.__cause__ = error
     return Failure(event, int(burst.event_offset_ns[event]), seen)
 
 

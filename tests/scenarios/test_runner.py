@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path):
         )
         digested.append({path.name: path.read_bytes() for path in sorted(directory.iterdir())})
     assert digested[0] == digested[1]
-    assert len(digested[0]) == 13
+    assert len(digested[0]) == 15
 
 
 def test_windows_add_up_to_what_processes_received():

@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.burst import Burst
+    from simulator.memory.charges import Shortage
     from simulator.memory.heap_outcome import HeapFigures, Outcome
     from simulator.memory.paging.space import PagedSpace
     from simulator.memory.trajectory import Trajectory
+
+
+ANY_NUMBER = 1 << 62
+"""More frames than any memory has."""
+NO_PAGES: NDArray[np.int64] = np.zeros(0, np.int64)
 
 
 @dataclass(eq=False)
@@ -32,6 +38,7 @@ class _Plan:
         peak: most pages at once that the burst adds.
         left: pages that it has added in the end.
         broke: the event that found no frame, -1 if all did.
+        shortage: what stood against that frame.
     """
 
     faults: NDArray[np.int64]
@@ -40,6 +47,13 @@ class _Plan:
     peak: int
     left: int
     broke: int
+    shortage: Shortage | None = None
+
+    @property
+    def pages(self) -> NDArray[np.int64]:
+        """The pages that stay, ascending."""
+        mapped = [np.arange(first, last) for first, last in sorted(self.mapped)]
+        return np.concatenate([self.heap, *mapped]) if mapped else self.heap
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +85,19 @@ class BurstPages:
 
     def touch(self, burst: Burst, trajectory: Trajectory) -> Trajectory:
         """Take the frames of a burst that begins; return its trajectory with the time of its faults."""
-        space = self._space
+        space, pager = self._space, self._space.mechanism.pager
         repeated = self.steady(burst, trajectory)
         if repeated is not None:
             last = self._known[burst]
-            if last.extra * space.shape.page_size <= space.mechanism.frames.free_bytes:
+            if pager.shortage(space, last.extra, NO_PAGES) is None:
                 self._hold(last.extra, last.faults)
                 return repeated
         version = space.version
-        plan = self._plan(burst, trajectory)
+        plan = self._plan(burst, trajectory, ANY_NUMBER)
+        shortage = pager.shortage(space, plan.peak, plan.pages)
+        if shortage is not None:
+            room = pager.room(space) - space.table.missing_bytes(plan.pages) // space.shape.page_size
+            plan = replace(self._plan(burst, trajectory, max(room, 0)), shortage=shortage)
         self._carry_out(plan)
         result = self._lengthened(burst, trajectory, plan)
         if space.version == version and result.failure is None:
@@ -99,12 +117,11 @@ class BurstPages:
         space.extra = space.mechanism.pager.take(space, pages)
         space.account.fault(FaultKind.DEMAND_ZERO, faults, space.mechanism.costs)
 
-    def _plan(self, burst: Burst, trajectory: Trajectory) -> _Plan:
-        """Follow the events, page by page in arrays."""
+    def _plan(self, burst: Burst, trajectory: Trajectory, room: int) -> _Plan:
+        """Follow the events, page by page in arrays, as far as `room` frames go."""
         space = self._space
         size, heap = space.shape.page_size, space.heap
         events = len(burst.event_bytes) if trajectory.failure is None else trajectory.failure.event
-        room = space.mechanism.frames.free_bytes // size
         first = trajectory.outcome.place // size
         last = -(-(trajectory.outcome.place + np.maximum(burst.event_bytes, 0)) // size)
         in_heap_events = np.zeros(len(first), np.bool_)
@@ -180,7 +197,7 @@ class BurstPages:
         failure, outcome = trajectory.failure, trajectory.outcome
         if plan.broke >= 0:
             at = plan.broke
-            failure = Failure(at, int(offsets[at]), self._no_frame(burst, at))
+            failure = Failure(at, int(offsets[at]), self._no_frame(burst, at, plan.shortage))
             outcome = _broken_off(outcome, trajectory.start, at)
         elif failure is not None:
             failure = replace(failure, offset_ns=int(offsets[failure.event]))
@@ -193,11 +210,15 @@ class BurstPages:
             failure=failure,
         )
 
-    def _no_frame(self, burst: Burst, event: int) -> OutOfMemory:
+    def _no_frame(self, burst: Burst, event: int, shortage: Shortage | None) -> OutOfMemory:
         frames = self._space.mechanism.frames
         size, free = int(burst.event_bytes[event]), frames.free_bytes
         what = f"the block of {size} bytes by {burst.op_names[burst.event_op[event]]}"
-        return OutOfMemory(f"{what}: no frame is free to hold all of it", size, free, free)
+        limited = shortage is not None and shortage.limit is not None
+        why = str(shortage.error) if shortage and limited else "no frame is free to hold all of it"
+        error = OutOfMemory(f"{what}: {why}", size, free, free)
+        error.shortage = shortage
+        return error
 
 
 def _broken_off(outcome: Outcome, start: HeapFigures, at: int) -> Outcome:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.errors import InvariantError, TimeshareError
+from simulator.memory.charges import Charges, Refusal
+from simulator.memory.control import MemoryControl
 from simulator.memory.errors import OutOfMemory
 from simulator.memory.format import format_bytes
 from simulator.memory.physical import Holding
@@ -30,6 +32,7 @@ class Frames:
         size_bytes: the memory's size, a multiple of the frame's.
         frame_bytes: a frame's size.
         storage: the bytes it holds.
+        charges: who is charged for what is handed out.
         version: changes whenever a frame changes hands.
     """
 
@@ -42,10 +45,12 @@ class Frames:
         self.size_bytes = size_bytes
         self.frame_bytes = frame_bytes
         self.storage = Storage()
+        self.charges = Charges()
         self.version = 0
         count = size_bytes // frame_bytes
         self._owner = np.full(count, NOBODY, np.int32)
         self._users = np.zeros(count, np.int32)
+        self._payer = np.zeros(count, np.int32)
         # Taken from the end, so that the lowest come first.
         self._free = np.arange(count - 1, -1, -1, dtype=np.int64)
         self._free_count = count
@@ -71,48 +76,67 @@ class Frames:
             end = piece.base + piece.size
         return max(largest, self.size_bytes - end)
 
-    def allocate(self, count: int, owner: str) -> Frame:
+    def allocate(self, count: int, owner: str, control: MemoryControl | None = None) -> Frame:
         """Hand out frames, wherever they are.
+
+        Args:
+            count: how many.
+            owner: whose they are, for memory maps.
+            control: who is charged for them; None for a claim of their own without limits.
 
         Returns:
             int64[count], their numbers.
 
         Raises:
-            OutOfMemory: fewer are free; none is handed out.
+            OutOfMemory: fewer are free, or a limit stands against it; none is handed out.
         """
-        if count > self._free_count:
-            raise self._lacking(count * self.frame_bytes, "")
+        payer = MemoryControl(owner) if control is None else control
+        self.charges.admit(payer, count * self.frame_bytes, lambda: self.refuse(count))
         rest = self._free_count - count
         frames = self._free[rest : self._free_count][::-1].copy()
         self._free_count = rest
-        self._take(frames, owner)
+        self._take(frames, owner, payer)
         return frames
 
-    def allocate_neighbours(self, count: int, owner: str) -> int:
+    def allocate_neighbours(self, count: int, owner: str, control: MemoryControl | None = None) -> int:
         """Hand out frames one behind the other, beginning at a multiple of their power of two.
+
+        Args:
+            count: how many.
+            owner: whose they are, for memory maps.
+            control: who is charged for them; None for a claim of their own without limits.
 
         Returns:
             The number of the first.
 
         Raises:
-            OutOfMemory: there are none; none is handed out.
+            OutOfMemory: there are none, or a limit stands against it; none is handed out.
         """
         if count == 1:
-            return int(self.allocate(1, owner)[0])
-        step = min(1 << (count - 1).bit_length(), max(CHUNK_BYTES // self.frame_bytes, 1))
-        starts, ends = _runs(self._owner == NOBODY)
-        starts = -(-starts // step) * step
-        fitting = starts[ends - starts >= count]
-        if not len(fitting):
-            raise self._lacking(count * self.frame_bytes, " one behind the other")
-        first = int(fitting[0])
+            return int(self.allocate(1, owner, control)[0])
+        size = count * self.frame_bytes
+
+        def refuse() -> Refusal | None:
+            found = self._neighbours(count)
+            return None if len(found) else Refusal(self._lacking(size, " one behind the other"), size)
+
+        payer = MemoryControl(owner) if control is None else control
+        self.charges.admit(payer, size, refuse)
+        first = int(self._neighbours(count)[0])
         frames = np.arange(first, first + count)
         free = self._free[: self._free_count]
         kept = free[(free < first) | (free >= first + count)]
         self._free[: len(kept)] = kept
         self._free_count = len(kept)
-        self._take(frames, owner)
+        self._take(frames, owner, payer)
         return first
+
+    def refuse(self, count: int) -> Refusal | None:
+        """Say why so many frames cannot be handed out now; None if they can."""
+        if count <= self._free_count:
+            return None
+        size = count * self.frame_bytes
+        return Refusal(self._lacking(size, ""), size - self.free_bytes)
 
     def share(self, frames: Frame) -> None:
         """Add a user to each of the frames."""
@@ -134,11 +158,15 @@ class Frames:
             raise InvariantError("a frame is released that nobody uses")
         self._users[frames] -= 1
         gone = frames[self._users[frames] == 0]
+        for number, count in enumerate(np.bincount(self._payer[gone]).tolist()):
+            if count:
+                self.charges.withdraw(self.charges.numbered(number), count * self.frame_bytes)
         self._owner[gone] = NOBODY
         self._clear(gone)
         self._free[self._free_count : self._free_count + len(gone)] = gone[::-1]
         self._free_count += len(gone)
         self.version += 1
+        self.charges.agree(self.used_bytes)
 
     def holdings(self) -> tuple[Holding, ...]:
         """Everything handed out, in address order; neighbouring frames of one owner are one piece."""
@@ -171,13 +199,27 @@ class Frames:
             raise InvariantError(f"{owned} frames used + {len(free)} free != {len(self._owner)}")
         if (self._owner[free] != NOBODY).any() or ((self._users > 0) != (self._owner != NOBODY)).any():
             raise InvariantError("a frame is free and has an owner, or has an owner and no user")
+        self.charges.check(self.used_bytes)
+        for number, count in enumerate(np.bincount(self._payer[self._owner != NOBODY]).tolist()):
+            payer = self.charges.numbered(number)
+            if count * self.frame_bytes != payer.own_bytes:
+                raise InvariantError(f"{payer.name} is charged {payer.own_bytes} bytes for {count} frames")
 
-    def _take(self, frames: Frame, owner: str) -> None:
+    def _neighbours(self, count: int) -> Frame:
+        """Return where runs of so many free frames begin that a table may lie in."""
+        step = min(1 << (count - 1).bit_length(), max(CHUNK_BYTES // self.frame_bytes, 1))
+        starts, ends = _runs(self._owner == NOBODY)
+        starts = -(-starts // step) * step
+        return starts[ends - starts >= count]
+
+    def _take(self, frames: Frame, owner: str, payer: MemoryControl) -> None:
         if owner not in self._names:
             self._names.append(owner)
         self._owner[frames] = self._names.index(owner)
         self._users[frames] = 1
+        self._payer[frames] = self.charges.number_of(payer)
         self.version += 1
+        self.charges.agree(self.used_bytes)
 
     def _clear(self, frames: Frame) -> None:
         """Make frames that are free now read as 0; few of them have been written."""

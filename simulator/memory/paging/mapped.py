@@ -9,7 +9,7 @@ import numpy as np
 from simulator.errors import InvariantError
 from simulator.memory.address_space import AddressSpace, Region
 from simulator.memory.contiguous import HEAP_ALIGNMENT
-from simulator.memory.errors import OutOfMemory
+from simulator.memory.errors import HeapRoomSpent, OutOfMemory
 from simulator.memory.format import format_bytes, round_up
 from simulator.memory.paging.regions import PageRegion, Regions, SharedFile
 from simulator.memory.paging.shape import FRAME_SHIFT, PRESENT
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.memory.address_space import Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.paging.mechanism import PagingMechanism
     from simulator.memory.storage import Storage
 
@@ -51,6 +52,7 @@ class MappedPages(AddressSpace):
         owner: str,
         number: int,
         code: SharedFile | None = None,
+        control: MemoryControl | None = None,
     ) -> None:
         """Makes the tables and the regions; the code is read in, everything else when it is touched.
 
@@ -60,11 +62,12 @@ class MappedPages(AddressSpace):
             owner: whose it is, for memory maps.
             number: tells it from all others.
             code: the code of a process that this one is a copy of.
+            control: who is charged for them.
 
         Raises:
             OutOfMemory: there are no frames for them, or the layout is larger than the address space.
         """
-        super().__init__()
+        super().__init__(control)
         self.mechanism = mechanism
         self.layout = layout
         self.owner = owner
@@ -84,7 +87,7 @@ class MappedPages(AddressSpace):
                 self.top,
                 self.top,
             )
-        self.table = PageTable(mechanism.frames, shape, f"page tables of {owner}")
+        self.table = PageTable(mechanism.frames, shape, f"page tables of {owner}", self.control)
         self.regions_by_page = Regions()
         self.pages_held = 0
         self.extra: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -115,6 +118,13 @@ class MappedPages(AddressSpace):
             )
         )
         return pages * self.shape.page_size + self.table.held_bytes
+
+    @property
+    def rss_bytes(self) -> int:
+        """Pages that it has in memory, shared ones in full, without tables."""
+        files = [region for region in self.regions_by_page if region.file is not None]
+        shared = sum(self.present_pages(region) for region in files)
+        return (self.pages_held + len(self.extra) + shared) * self.shape.page_size
 
     @property
     def code_start(self) -> int:
@@ -167,7 +177,7 @@ class MappedPages(AddressSpace):
         heap = self.heap
         room = self.layout.heap_bytes - (heap.end - heap.start) if self.number >= 0 else 0
         if size > room:
-            raise OutOfMemory(
+            raise HeapRoomSpent(
                 f"growing the heap by {format_bytes(size)} would exceed its room: "
                 f"{format_bytes(room)} are left",
                 size,

@@ -17,6 +17,7 @@ from simulator.memory.paging.tlb import Tlb, TlbShape
 
 if TYPE_CHECKING:
     from simulator.memory.address_space import AddressSpace, Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.costs import MemoryCosts
     from simulator.memory.paging.mapped import MappedPages
 
@@ -87,17 +88,23 @@ class PagingMechanism(Mechanism):
         self._last: list[tuple[int, int]] = [(-1, -1)] * cpus
 
     @property
+    def page_bytes(self) -> int:
+        """Size of a page."""
+        return self.shape.page_size
+
+    @property
     def memory(self) -> Frames:
         """Physical memory."""
         return self.frames
 
-    def create(self, layout: Layout, owner: str) -> PagedSpace:
+    def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> PagedSpace:
         """Return a new address space.
 
         Raises:
-            OutOfMemory: there are no frames for its tables and code, or it is larger than addresses reach.
+            OutOfMemory: there are no frames for its tables and code, or a limit stands against them; or it is
+                larger than addresses reach.
         """
-        return self._create(layout, owner, None)
+        return self._create(layout, owner, None, control)
 
     def fork(self, space: AddressSpace, owner: str) -> PagedSpace:
         """Return a copy of a space that shares its frames until one of the two writes.
@@ -108,7 +115,7 @@ class PagingMechanism(Mechanism):
         parent = self.own(space, PagedSpace)
         code = parent.regions_by_page.at(0)
         shared = code.file if code is not None else None
-        child = self._create(parent.layout, owner, shared)
+        child = self._create(parent.layout, owner, shared, parent.control)
         try:
             self.pager.duplicate(parent, child)
         except BaseException:
@@ -155,6 +162,8 @@ class PagingMechanism(Mechanism):
         """Take a whole space out of every TLB."""
         self.forget_pages(number, 0, self.shape.pages)
 
-    def _create(self, layout: Layout, owner: str, code: SharedFile | None) -> PagedSpace:
+    def _create(
+        self, layout: Layout, owner: str, code: SharedFile | None, control: MemoryControl | None
+    ) -> PagedSpace:
         self._spaces += 1
-        return PagedSpace(self, layout, owner, self._spaces - 1, code)
+        return PagedSpace(self, layout, owner, self._spaces - 1, code, control)

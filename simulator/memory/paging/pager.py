@@ -13,6 +13,7 @@ from simulator.memory.paging.shape import COPY_ON_WRITE, EXECUTABLE, FRAME_SHIFT
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from simulator.memory.charges import Shortage
     from simulator.memory.costs import MemoryCosts
     from simulator.memory.paging.frames import Frames
     from simulator.memory.paging.mapped import MappedPages
@@ -49,7 +50,7 @@ class Pager:
         else:
             places = pages - region.first
             missing = places[region.file.frames[places] < 0]
-            region.file.frames[missing] = self._frames.allocate(len(missing), region.file.name)
+            region.file.frames[missing] = self._frames.allocate(len(missing), region.file.name, space.control)
             frames = region.file.frames[places]
             space.account.fault(FaultKind.SHARED_PAGE, len(pages), self._costs)
         space.table.set_many(pages, frames << FRAME_SHIFT | bits)
@@ -61,7 +62,25 @@ class Pager:
         Raises:
             OutOfMemory: there are not enough; none is taken.
         """
-        return self._frames.allocate(count, space.owner)
+        return self._frames.allocate(count, space.owner, space.control)
+
+    def shortage(self, space: MappedPages, count: int, pages: NDArray[np.int64]) -> Shortage | None:
+        """Make room for what a space is about to take, if that can be; return what stands against it.
+
+        Args:
+            space: for whom.
+            count: frames that it will take.
+            pages: those of its pages, ascending, that will need page tables.
+        """
+        size = self._frames.frame_bytes
+        count += space.table.missing_bytes(pages) // size
+        refuse = self._frames.refuse
+        return self._frames.charges.shortage(space.control, count * size, lambda: refuse(count))
+
+    def room(self, space: MappedPages) -> int:
+        """Return how many frames a space can take now."""
+        free, headroom = self._frames.free_bytes, space.control.headroom_bytes()
+        return (free if headroom is None else min(free, headroom)) // self._frames.frame_bytes
 
     def unshare(self, space: MappedPages, page: int) -> None:
         """Let a page be written that has been shared since a fork: in a copy, if it still is.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from simulator.burst import Burst
     from simulator.memory.address_space import Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.paging.mechanism import PagingMechanism
     from simulator.memory.paging.regions import SharedFile
     from simulator.memory.paging.tlb import Tlb
@@ -42,9 +43,10 @@ class PagedSpace(MappedPages):
         owner: str,
         number: int,
         code: SharedFile | None = None,
+        control: MemoryControl | None = None,
     ) -> None:
         self.cpu = 0
-        super().__init__(mechanism, layout, owner, number, code)
+        super().__init__(mechanism, layout, owner, number, code, control)
         self._bursts = BurstPages(self)
 
     @property

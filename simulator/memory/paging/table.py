@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from simulator.memory.control import MemoryControl
     from simulator.memory.paging.frames import Frames
     from simulator.memory.paging.shape import Entries, Shape
 
@@ -29,7 +30,9 @@ class PageTable:
         held_bytes: physical memory that the tables take.
     """
 
-    def __init__(self, frames: Frames, shape: Shape, owner: str) -> None:
+    def __init__(
+        self, frames: Frames, shape: Shape, owner: str, control: MemoryControl | None = None
+    ) -> None:
         """Makes an empty root.
 
         Raises:
@@ -39,6 +42,7 @@ class PageTable:
         self.held_bytes = 0
         self._frames = frames
         self._owner = owner
+        self._control = control
         self._tables: dict[int, int] = {}
         self._root = self._new(0)
         # The leaves as arrays, by the page number's upper bits: views of the same memory.
@@ -123,6 +127,18 @@ class PageTable:
         for _, part in self._by_leaf(pages):
             self._leaf(int(pages[part.start]))
 
+    def missing_bytes(self, pages: NDArray[np.int64]) -> int:
+        """Return how much physical memory the tables would take that `make` would make for pages."""
+        shape = self.shape
+        wanted = np.unique(pages >> shape.index_bits[-1])
+        there = np.array(list(self._leaves), np.int64)
+        size = 0
+        for level in range(shape.levels - 1, 0, -1):
+            size += int((~np.isin(wanted, there)).sum()) * shape.table_bytes(level)
+            # An inner table is there if one below it is.
+            wanted, there = (np.unique(part >> shape.index_bits[level - 1]) for part in (wanted, there))
+        return size
+
     def release(self) -> None:
         """Give the tables' frames back; what the entries point to is for others to release."""
         for first, count in self._tables.items():
@@ -159,7 +175,7 @@ class PageTable:
     def _new(self, level: int) -> int:
         size = self.shape.table_bytes(level)
         count = size // self.shape.page_size
-        first = self._frames.allocate_neighbours(count, self._owner)
+        first = self._frames.allocate_neighbours(count, self._owner, self._control)
         self._tables[first] = count
         self.held_bytes += size
         return first

@@ -13,6 +13,7 @@ from simulator.memory.segmentation.space import SegmentedSpace
 
 if TYPE_CHECKING:
     from simulator.memory.address_space import AddressSpace, Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.costs import MemoryCosts
 
 
@@ -45,6 +46,7 @@ class SegmentationMechanism(Mechanism):
     """
 
     name = "segmentation"
+    compacts = True
 
     def __init__(
         self, memory_bytes: int, costs: MemoryCosts, *, compaction: bool = False, address_bits: int = 40
@@ -61,17 +63,23 @@ class SegmentationMechanism(Mechanism):
         return self._memory
 
     @property
+    def is_compacting(self) -> bool:
+        """Whether segments are moved together when external fragmentation would refuse one."""
+        return self.placement.compaction
+
+    @property
     def compactions(self) -> int:
         """How often segments were moved together."""
         return self.placement.compactions
 
-    def create(self, layout: Layout, owner: str) -> SegmentedSpace:
+    def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> SegmentedSpace:
         """Return a new address space.
 
         Raises:
-            OutOfMemory: there is no hole for its code or its stack, or a segment exceeds its addresses.
+            OutOfMemory: there is no hole for its code or its stack, or a segment exceeds its addresses; or a
+                limit stands against it.
         """
-        return SegmentedSpace(self, layout, owner)
+        return SegmentedSpace(self, layout, owner, control=control)
 
     def fork(self, space: AddressSpace, owner: str) -> SegmentedSpace:
         """Return a copy of a space; the code is shared."""
@@ -85,7 +93,7 @@ class SegmentationMechanism(Mechanism):
         if code is None or code.segment.size != layout.code_bytes:
             segment = Segment("code", 0, 0, allows="rx")
             label = f"code of {layout.program}" if layout.program else owner
-            segment.base = self.placement.allocate(layout.code_bytes, label, space.account, segment.moved_to)
+            segment.base = self.placement.allocate(layout.code_bytes, label, space, segment.moved_to)
             segment.size = layout.code_bytes
             code = Code(segment)
             if layout.program:

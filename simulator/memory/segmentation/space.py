@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from simulator.errors import InvariantError
 from simulator.memory.address_space import Access, AddressSpace, Region
-from simulator.memory.errors import FaultKind, MemoryFault, OutOfMemory
+from simulator.memory.errors import FaultKind, HeapRoomSpent, MemoryFault, OutOfMemory
 from simulator.memory.format import format_bytes, round_up
 from simulator.memory.segmentation.registers import Segment, SegmentTable
 
 if TYPE_CHECKING:
     from simulator.memory.address_space import Layout
+    from simulator.memory.control import MemoryControl
     from simulator.memory.segmentation.mechanism import Code, SegmentationMechanism
     from simulator.memory.storage import Storage
 
@@ -34,7 +35,12 @@ class SegmentedSpace(AddressSpace):
     can_map = False
 
     def __init__(
-        self, mechanism: SegmentationMechanism, layout: Layout, owner: str, code: Code | None = None
+        self,
+        mechanism: SegmentationMechanism,
+        layout: Layout,
+        owner: str,
+        code: Code | None = None,
+        control: MemoryControl | None = None,
     ) -> None:
         """Places code and stack; the heap begins empty.
 
@@ -43,11 +49,12 @@ class SegmentedSpace(AddressSpace):
             layout: what they have to hold.
             owner: whose they are, for memory maps.
             code: the code of a process that this one is a copy of.
+            control: who is charged for them.
 
         Raises:
             OutOfMemory: there is no hole for them, or a segment would be larger than its addresses.
         """
-        super().__init__()
+        super().__init__(control)
         self.layout = layout
         self._mechanism = mechanism
         self._memory = mechanism.memory
@@ -84,6 +91,11 @@ class SegmentedSpace(AddressSpace):
     def resident_bytes(self) -> int:
         """Physical memory held; shared code counts with the process that has had it longest."""
         return sum(region.resident_bytes for region in self.regions())
+
+    @property
+    def rss_bytes(self) -> int:
+        """All of its segments are in memory."""
+        return self.virtual_bytes
 
     @property
     def code_start(self) -> int:
@@ -154,7 +166,7 @@ class SegmentedSpace(AddressSpace):
             raise InvariantError(f"the heap grows by {size} bytes")
         room = (0 if self._released else self.layout.heap_bytes) - heap.size
         if size > max(room, 0):
-            raise OutOfMemory(
+            raise HeapRoomSpent(
                 f"growing the heap by {format_bytes(size)} would exceed its room: "
                 f"{format_bytes(max(room, 0))} are left",
                 size,
@@ -203,7 +215,7 @@ class SegmentedSpace(AddressSpace):
         Raises:
             OutOfMemory: there is no room for the copies.
         """
-        child = SegmentedSpace(self._mechanism, self.layout, owner, self._code)
+        child = SegmentedSpace(self._mechanism, self.layout, owner, self._code, self.control)
         try:
             for number in (HEAP, STACK):
                 mine, copy = self.table.segments[number], child.table.segments[number]
@@ -241,10 +253,10 @@ class SegmentedSpace(AddressSpace):
         if more == 0:
             return
         if segment.size == 0:
-            segment.base = placement.allocate(size, self._owner, self.account, segment.moved_to)
+            segment.base = placement.allocate(size, self._owner, self, segment.moved_to)
         elif segment.grows_down or not self._memory.extend(segment.base, more):
             try:
-                base = placement.allocate(size, self._owner, self.account, segment.moved_to)
+                base = placement.allocate(size, self._owner, self, segment.moved_to)
             except OutOfMemory as error:
                 # Compaction on the way may have left the hole right behind the segment.
                 if segment.grows_down or not self._memory.extend(segment.base, more):

@@ -1,0 +1,195 @@
+"""Limits on what jobs and groups may hold of memory, memory tickets, and what can be wrong with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scenarios.memory import MachineMemory, Paging, Segmentation
+from scenarios.problems import Finding, KeyPath
+from scenarios.units import PositiveSize, format_size
+from simulator.groups import ROOT, parents_first
+from simulator.memory.address_space import Layout
+from simulator.memory.contiguous import space_bytes
+from simulator.memory.control import MOST_ADJ, NEVER_KILLED, MemoryControl
+from simulator.memory.segmentation.space import FIRST_STACK_BYTES
+from simulator.oom import KILL_ASKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from scenarios.groups import GroupTerms
+    from scenarios.jobs import CommonJob
+
+MAX_MEMORY_TICKETS = 1_000_000
+MemoryTickets = Annotated[int, Field(strict=True, ge=1, le=MAX_MEMORY_TICKETS)]
+USUAL_TICKETS = 100
+
+
+class MemoryLimits(BaseModel):
+    """What a job or a group may hold, as cgroup v2's memory controller has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_bytes: PositiveSize | None = Field(
+        default=None,
+        alias="max",
+        description="The most it may hold, all its processes together (memory.max): beyond, memory is taken "
+        "back from it, and then one of its processes is killed. Left out: no limit.",
+    )
+    high_bytes: PositiveSize | None = Field(
+        default=None,
+        alias="high",
+        description="Beyond this (memory.high), memory is taken back from it and its processes are put to "
+        "sleep when they ask for more. Left out: never.",
+    )
+    oom_group: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether all of its processes are killed when one of them is (memory.oom.group).",
+    )
+
+
+class JobLimits(MemoryLimits):
+    """What a job may hold, and its part where memory is shared by tickets."""
+
+    tickets: MemoryTickets = Field(
+        default=USUAL_TICKETS,
+        description="Its memory tickets: what it is entitled to of memory is its part of all jobs' tickets. "
+        "They are apart from its tickets for the CPU.",
+    )
+    oom_score_adj: Annotated[int, Field(strict=True, ge=NEVER_KILLED, le=MOST_ADJ)] = Field(
+        default=0,
+        description="Added to its badness when a process is to be killed, in thousandths of the memory, from "
+        "-1000 (never killed for another's need) to 1000.",
+    )
+
+
+class Controls:
+    """The claims on memory of a scenario's jobs and groups.
+
+    Args:
+        jobs: the jobs.
+        groups: the groups.
+
+    Attributes:
+        jobs: the jobs' claims by name.
+        groups: the groups' claims by name, parents first.
+    """
+
+    def __init__(self, jobs: Mapping[str, CommonJob], groups: Mapping[str, GroupTerms]) -> None:
+        self.groups: dict[str, MemoryControl] = {}
+        for name in parents_first(groups)[1:]:
+            terms = groups[name]
+            self.groups[name] = _control(name, terms.memory, self.groups.get(terms.of), is_group=True)
+        self.jobs = {
+            name: _control(name, job.memory, self.groups.get(job.group), is_group=False)
+            for name, job in jobs.items()
+        }
+
+
+def _control(
+    name: str, limits: MemoryLimits | None, parent: MemoryControl | None, *, is_group: bool
+) -> MemoryControl:
+    limits = limits or MemoryLimits()
+    mine = isinstance(limits, JobLimits)
+    return MemoryControl(
+        name,
+        limits.tickets if isinstance(limits, JobLimits) else 1,
+        parent,
+        max_bytes=limits.max_bytes,
+        high_bytes=limits.high_bytes,
+        oom_group=limits.oom_group,
+        oom_score_adj=limits.oom_score_adj if isinstance(limits, JobLimits) else 0,
+        is_group=is_group or not mine,
+    )
+
+
+def are_used(memory: MachineMemory, jobs: Mapping[str, CommonJob], groups: Mapping[str, GroupTerms]) -> bool:
+    """Say whether a scenario says anything of who may hold what, so that it is worth a table."""
+    usual = JobLimits()
+    said = (
+        getattr(job.memory, name) != getattr(usual, name)
+        for job in jobs.values()
+        for name in JobLimits.model_fields
+    )
+    return (
+        memory.oom != KILL_ASKING or any(said) or any(terms.memory is not None for terms in groups.values())
+    )
+
+
+def check_limits(
+    memory: MachineMemory, jobs: Mapping[str, CommonJob], groups: Mapping[str, GroupTerms]
+) -> list[Finding]:
+    """Return what is wrong with limits on memory and with who is killed when it runs out."""
+    findings = []
+    if memory.kind == "none" and memory.oom != KILL_ASKING:
+        message = (
+            "with translation none one program is in memory at a time, and nobody else's end would make "
+            f"room; write {KILL_ASKING}"
+        )
+        findings.append(Finding(("machine", "memory", "oom"), message))
+    places: list[tuple[KeyPath, MemoryLimits]] = [
+        (("jobs", name, "memory"), job.memory) for name, job in jobs.items()
+    ]
+    places += [
+        (("groups", name, "memory"), terms.memory)
+        for name, terms in groups.items()
+        if terms.memory is not None
+    ]
+    for path, limits in places:
+        findings += _check_sizes(path, limits, memory.size_bytes)
+    if not findings:
+        findings += [finding for name in jobs for finding in _check_start(name, memory, jobs, groups)]
+    return findings
+
+
+def _check_sizes(path: KeyPath, limits: MemoryLimits, size_bytes: int) -> Iterator[Finding]:
+    most, high = limits.max_bytes, limits.high_bytes
+    for key, value in (("max", most), ("high", high)):
+        if value is not None and value > size_bytes:
+            message = (
+                f"{format_size(value)} is more than the memory, which has {format_size(size_bytes)}; leave "
+                f"{key} out for no limit"
+            )
+            yield Finding((*path, key), message)
+    if most is not None and high is not None and high > most:
+        message = f"{format_size(high)} is above max, {format_size(most)}, which is reached before it"
+        yield Finding((*path, "high"), message)
+
+
+def _check_start(
+    name: str,
+    memory: MachineMemory,
+    jobs: Mapping[str, CommonJob],
+    groups: Mapping[str, GroupTerms],
+) -> Iterator[Finding]:
+    """A job that could never start: what it needs for that alone is more than it may hold."""
+    job = jobs[name]
+    needed = _needed_at_start(memory, job)
+    path: KeyPath = ("jobs", name, "memory", "max")
+    limits: MemoryLimits | None = job.memory
+    group, seen = job.group, 0
+    while True:
+        if limits is not None and limits.max_bytes is not None and limits.max_bytes < needed:
+            message = (
+                f"{format_size(limits.max_bytes)} is less than {name} needs to start, {format_size(needed)}"
+            )
+            yield Finding(path, message)
+        if group == ROOT or group not in groups or seen > len(groups):
+            return
+        path, limits = ("groups", group, "memory", "max"), groups[group].memory
+        group, seen = groups[group].of, seen + 1
+
+
+def _needed_at_start(memory: MachineMemory, job: CommonJob) -> int:
+    """Return what an address space takes at least: code and tables, or all of it where it is one piece."""
+    sizes, kind = job.memory, memory.translation
+    if isinstance(kind, Paging):
+        shape = kind.shape
+        tables = sum(shape.table_bytes(level) for level in range(shape.levels))
+        return -(-sizes.code_bytes // shape.page_size) * shape.page_size + tables
+    if isinstance(kind, Segmentation):
+        return sizes.code_bytes + min(sizes.stack_bytes, FIRST_STACK_BYTES)
+    return space_bytes(Layout(sizes.code_bytes, sizes.limit_bytes or 0, sizes.stack_bytes))
