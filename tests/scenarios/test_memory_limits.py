@@ -221,7 +221,7 @@ def test_a_written_scenario_reads_the_same_again() -> None:
         (
             "job: gate, memory_tickets: 50",
             "memory_tickets: 50",
-            "a change names a job and its tickets or memory_ti",
+            "a change names a job and its tickets, nice value or memory_ti",
         ),
         ("oom: linux", "oom: linus", r"did you mean linux\? \(known: kill-asking, linux, tickets\)"),
         ("oom: linux", "oom_killer: linux", r"memory.oom_killer: unknown key \(known here: .* oom,"),
