@@ -16,9 +16,11 @@ from simulator.channels import Channel
 from simulator.hardware import Hardware
 from simulator.machine import KILLED, Machine
 from simulator.memory.address_space import Access, Layout
+from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
 from simulator.memory.control import MemoryControl
 from simulator.memory.costs import MemoryCosts
 from simulator.memory.paging.mechanism import PagingMechanism
+from simulator.memory.static_relocation import StaticRelocationMechanism
 from simulator.oom import KILLERS, Candidate, badness, entitlements, ranked
 from simulator.schedulers.registry import make_scheduler, scheduler_names
 from simulator.sources import Source
@@ -28,14 +30,20 @@ MS = 1_000_000
 LAYOUT = Layout(code_bytes=PAGE, heap_bytes=1 << 24, stack_bytes=PAGE)
 
 
-def paged(frames: int, scheduler: str = "stride", killer: str = "linux", **hardware: Any) -> Machine:
+def paged(
+    frames: int,
+    scheduler: str = "stride",
+    killer: str = "linux",
+    engine: Any = "interpreted",
+    **hardware: Any,
+) -> Machine:
     """Return a machine of so many frames of 4 KiB."""
     return Machine(
         make_scheduler(scheduler, {}),
         Hardware(**{"quantum_ns": 50_000, **hardware}),
         mechanism=PagingMechanism(frames * PAGE, MemoryCosts(), cpus=hardware.get("cpus", 1)),
         killer=killer,
-        engine="interpreted",
+        engine=engine,
     )
 
 
@@ -423,9 +431,11 @@ def test_entitlements_are_parts_of_the_tickets_of_those_who_are_alive() -> None:
     assert list(entitlements([two, one], 600).values()) == [400, 200]
 
 
-def tale(scheduler: str, largest: int, *, ticks_ns: int = 0, by_kernel: bool = True) -> list[Any]:
+def tale(
+    scheduler: str, largest: int, *, ticks_ns: int = 0, by_kernel: bool = True, engine: Any = "interpreted"
+) -> list[Any]:
     """Return what became of a server, one of two threads, and a leak in too little memory."""
-    machine = paged(115, scheduler, cpus=2, context_switch_ns=300)
+    machine = paged(115, scheduler, engine=engine, cpus=2, context_switch_ns=300)
     sources = []
     for number in range(2):
         times = np.arange(number, 30 * MS, 1_700_000)
@@ -474,6 +484,36 @@ def test_kills_are_the_same_however_time_is_cut_up(scheduler: str, largest: int)
 def test_kills_are_the_same_whoever_repeats_the_burst(scheduler: str, largest: int) -> None:
     """The kernel inside the span, or the program round by round."""
     assert tale(scheduler, largest, by_kernel=False) == tale(scheduler, largest)
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+def test_kills_are_the_same_in_machine_code(largest: int) -> None:
+    """What is withdrawn between two compiled spans is gone from the arrays."""
+    assert tale("stride", largest, engine="compiled") == tale("stride", largest)
+
+
+@pytest.mark.parametrize("mechanism", [BaseAndBoundsMechanism, StaticRelocationMechanism])
+def test_where_a_process_is_one_piece_a_newcomer_may_have_others_killed_for_it(mechanism) -> None:
+    """One after another, until there is a hole; nobody for one that would not fit an empty machine."""
+    machine = Machine(
+        make_scheduler("stride", {}),
+        Hardware(quantum_ns=50_000),
+        mechanism=mechanism(100 * PAGE, MemoryCosts()),
+        killer="linux",
+    )
+    for name, pages in (("a", 30), ("b", 20), ("c", 35)):
+        layout = Layout(PAGE, (pages - 2) * PAGE, PAGE)
+        machine.spawn(name, taking((0, 90 * MS, 0)), tickets=1, layout=layout)
+    large = Layout(PAGE, 58 * PAGE, PAGE)
+    machine.spawn("large", taking((0, MS, 0)), tickets=1, layout=large, start_ns=MS)
+    huge = Layout(PAGE, 99 * PAGE, PAGE)
+    machine.spawn("huge", taking((0, MS, 0)), tickets=1, layout=huge, start_ns=2 * MS)
+    machine.run(500 * MS, window_ns=10 * MS)
+    # Without c there are 50 pages behind b, without a 30 before it: only then is there a hole for 60.
+    assert reasons(machine) == ["killed", "killed", "killed", "exited", "refused"]
+    assert [kill.pid for kill in machine.recordings.kills] == [2, 0, 1, 4]
+    refusal = machine.recordings.kills[-1].case
+    assert refusal.remedies[0][0].size_bytes == 161 * PAGE
 
 
 program_step = st.tuples(st.integers(0, 30), st.integers(0, 150_000), st.integers(0, 90_000))
