@@ -1,28 +1,92 @@
-"""Killing a process that is in the middle of something, for another's need of memory."""
+"""Killing processes for another's need of memory, wherever they are."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from simulator.shortages import Shortages
+from simulator.throttling import Throttle
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import simpy
+
     from simulator.dispatcher import Dispatcher
+    from simulator.kills import Case
+    from simulator.memory.mechanism import Mechanism
     from simulator.process import Process
 
+    End = Callable[[Process, str, Case], None]
 
-def break_off(process: Process, dispatcher: Dispatcher) -> None:
-    """Take a process out of all that it is in the middle of: bursts, demands, requests that it waits for.
 
-    Requests that it has taken stay unanswered. Calls, tickets and memory are for its end to settle.
+class Reaper:
+    """Ends processes that must end for want of memory: at once, or once they have made their system call.
+
+    Args:
+        dispatcher: takes processes off CPUs and queues.
+        mechanism: whose shortages have processes killed.
+        processes: all processes, by pid, more to come.
+        killer: the rule by which a victim is chosen.
+        end: ends a process as killed, for a reason and in a case: its memory, its tickets, its calls.
+        tell: puts an event on record: the process, the kind and what happened in words.
+
+    Attributes:
+        shortages: decides who ends.
+        throttle: has processes sleep that hold too much.
     """
-    if process.memory is not None:
-        process.memory.end_repetition()
-    for pid in process.pids:
-        dispatcher.abandon(pid)
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        mechanism: Mechanism,
+        processes: Sequence[Process],
+        killer: str,
+        end: End,
+        tell: Callable[[Process, str, str], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._clock = dispatcher.clock
+        self._end = end
+        self._lives: dict[simpy.Process, Process] = {}
+        self.shortages = Shortages(mechanism, processes, killer, self.asking, self.kill, self.condemn)
+        self.throttle = Throttle(self._clock, mechanism, processes, self.asking, tell)
+
+    def know(self, process: Process, life: simpy.Process) -> None:
+        """Hear of a new process, and of the event that it is to SimPy."""
+        process.life = life
+        self._lives[life] = process
+
+    def asking(self) -> Process | None:
+        """Return the process that is making a system call, if any."""
+        active = self._clock.active_process
+        return None if active is None else self._lives.get(active)
+
+    def kill(self, process: Process, reason: str, case: Case) -> None:
+        """Kill a process that is not making a system call.
+
+        Its bursts, demands and requests break off; requests that it has taken stay unanswered.
+        """
+        if process.memory is not None:
+            process.memory.end_repetition()
+        for pid in process.pids:
+            self._dispatcher.abandon(pid)
+        self._end(process, reason, case)
+        _stop_program(process)
+
+    def condemn(self, process: Process, reason: str, case: Case) -> None:
+        """Kill a process that is making a system call as soon as it has made it, if it lives that long."""
+
+        def strike(_now: simpy.Event) -> None:
+            if process.ended is None:
+                self.kill(process, reason, case)
+
+        self._clock.timeout(0).callbacks.append(strike)
 
 
-def stop_program(process: Process) -> None:
-    """Let a process's program, which waits for an event, never go on, whatever becomes of the event.
+def _stop_program(process: Process) -> None:
+    """Let a program, which waits for an event, never go on, whatever becomes of the event.
 
     SIGKILL cannot be caught: what the program would do on its way out does not happen any more.
     """

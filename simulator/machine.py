@@ -14,7 +14,7 @@ from simulator.currencies import BASE, TicketError
 from simulator.dispatcher import Dispatcher
 from simulator.errors import TimeshareError
 from simulator.groups import ROOT, GroupError, parents_first, terms_of, unknown_group
-from simulator.killing import break_off, stop_program
+from simulator.killing import Reaper
 from simulator.kills import KillRecord, case_for
 from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
 from simulator.memory.control import MemoryControl
@@ -28,11 +28,9 @@ from simulator.oom import KILL_ASKING
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory, Repetition
 from simulator.recordings import KernelEvent, Recordings
-from simulator.shortages import Shortages
 from simulator.streams import Streams
 from simulator.syscalls import SystemCalls
 from simulator.tables import NOBODY
-from simulator.throttling import Throttle
 from simulator.tickets import Economy
 
 if TYPE_CHECKING:
@@ -86,6 +84,7 @@ class Machine:
         groups: the names of all groups by number, `ROOT` first.
         group_terms: by name, the terms of all but the root.
         watched: the claims on memory that are sampled.
+        reaper: kills processes for others' need of memory.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a computer
@@ -122,16 +121,16 @@ class Machine:
         self.mechanism = mechanism or BaseAndBoundsMechanism(memory_bytes, MemoryCosts())
         self.memory = self.mechanism.memory
         self.processes: list[Process] = []
-        known = (self.mechanism, self.processes)
-        self.shortages = Shortages(*known, killer, self._asking, self._kill, self._condemn)
-        self.throttle = Throttle(self.clock, *known, self._asking, self._tell)
+        self.reaper = Reaper(
+            self.dispatcher, self.mechanism, self.processes, killer, self._end_killed, self._tell
+        )
+        self.shortages, self.throttle = self.reaper.shortages, self.reaper.throttle
         self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self.throttle, self._tell)
         self.bank = Bank(economy, self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
         self.final_states: list[ProcessState] = []
         self._sampled_ns = 0
         self._progress: Callable[[int], None] = lambda _now: None
-        self._lives: dict[simpy.Process, Process] = {}
         self.watched: Sequence[MemoryControl] = ()
 
     def spawn(  # noqa: PLR0913 - all that is particular to a process
@@ -295,13 +294,7 @@ class Machine:
         return ProcessState.READY if self.dispatcher.is_ready(process.pid) else ProcessState.BLOCKED
 
     def _begin(self, process: Process, program: Program, make_memory: Callable[[], ProcessMemory]) -> None:
-        process.life = self.clock.process(self._life(process, program, make_memory))
-        self._lives[process.life] = process
-
-    def _asking(self) -> Process | None:
-        """Return the process that is making a system call, if any."""
-        active = self.clock.active_process
-        return None if active is None else self._lives.get(active)
+        self.reaper.know(process, self.clock.process(self._life(process, program, make_memory)))
 
     def _life(
         self, process: Process, program: Program, make_memory: Callable[[], ProcessMemory]
@@ -311,7 +304,7 @@ class Machine:
         try:
             space = self.memory_calls.give(process, make_memory())
         except OutOfMemory as error:
-            self._end(process, KILLED, "refused", str(error), self._case(process, error))
+            self._end(process, KILLED, "refused", str(error), case_for(process, error, self.shortages.killer))
             return
         self._tell(process, "spawn", f"address space of {format_bytes(space.virtual_bytes)}")
         code, kind, reason = 0, "exited", ""
@@ -322,12 +315,12 @@ class Machine:
             yield from process.running
             yield from self.memory_calls.pay(process)
         except simpy.Interrupt:
-            return  # `_kill` has seen to everything
+            return  # the reaper has seen to everything
         except ProcessExit as end:
             code = end.code
         except OutOfMemory as error:
             code, kind, reason = KILLED, "killed", f"out of memory: {error}"
-            case = self._case(process, error)
+            case = case_for(process, error, self.shortages.killer)
         except MemoryFault as error:
             code, kind, reason = SEGMENTATION_FAULT, "killed", str(error)
         except Exception as error:
@@ -335,24 +328,8 @@ class Machine:
             raise ProgramError(f"job '{process.name}': its program raised {what}") from error
         self._end(process, code, kind, reason, case)
 
-    def _kill(self, process: Process, reason: str, case: Case) -> None:
-        """Kill a process that is not making a system call, wherever it is."""
-        break_off(process, self.dispatcher)
+    def _end_killed(self, process: Process, reason: str, case: Case) -> None:
         self._end(process, KILLED, "killed", reason, case)
-        stop_program(process)
-
-    def _condemn(self, process: Process, reason: str, case: Case) -> None:
-        """Kill a process that is making a system call as soon as it has made it, if it lives that long."""
-
-        def strike(_now: simpy.Event) -> None:
-            if process.ended is None:
-                self._kill(process, reason, case)
-
-        self.clock.timeout(0).callbacks.append(strike)
-
-    def _case(self, process: Process, error: OutOfMemory) -> Case:
-        """Return what is known of why a process did not get memory."""
-        return case_for(process, error, self.shortages.killer)
 
     def _admit(self, process: Process) -> None:
         self.processes.append(process)
