@@ -14,14 +14,14 @@ from simulator.errors import TimeshareError
 from simulator.groups import ROOT, GroupError, parents_first, terms_of, unknown_group
 from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
 from simulator.memory.costs import MemoryCosts
-from simulator.memory.errors import MemoryFault, OutOfMemory
+from simulator.memory.errors import MemoryFault, OutOfMemory, ProcessAbort
 from simulator.memory.format import format_bytes
 from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory_calls import MemoryCalls
 from simulator.memory_samples import keep_figures, sample_memory
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory, Repetition
-from simulator.recordings import KernelEvent, Recordings
+from simulator.recordings import KernelEvent, MemoryErrorRecord, Recordings
 from simulator.streams import Streams
 from simulator.syscalls import SystemCalls
 from simulator.tables import NOBODY
@@ -39,12 +39,15 @@ if TYPE_CHECKING:
     from simulator.memory.address_space import Layout
     from simulator.memory.heap_config import HeapConfig
     from simulator.memory.mechanism import Mechanism
+    from simulator.memory.memcheck.diagnosis import Diagnosis
+    from simulator.memory.memcheck.memcheck import Mode
     from simulator.process import Program
     from simulator.schedulers.base import Scheduler
     from simulator.sources import Source
 
 KILLED = 128 + signal.SIGKILL
 SEGMENTATION_FAULT = 128 + signal.SIGSEGV
+ABORTED = 128 + signal.SIGABRT
 
 
 class ProgramError(TimeshareError):
@@ -111,7 +114,7 @@ class Machine:
         self.clock = self.dispatcher.clock
         self.mechanism = mechanism or BaseAndBoundsMechanism(memory_bytes, MemoryCosts())
         self.memory = self.mechanism.memory
-        self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self._tell)
+        self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self.tell, self._diagnose)
         self.processes: list[Process] = []
         self.bank = Bank(economy, self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
@@ -132,6 +135,7 @@ class Machine:
         threads: int = 1,
         heap: HeapConfig = FIRST_FIT,
         group: str = ROOT,
+        memcheck: Mode = "off",
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
@@ -139,7 +143,7 @@ class Machine:
         which its exit record tells. Its tickets are tickets of `currency`. Its heap is run as `heap` says.
         With several threads it executes bursts as a team (`simulator.teams`); each of them has that many
         tickets, as each thread of a Linux process has the weight of its nice value. In a group, tickets claim
-        a part of what the group gets.
+        a part of what the group gets. `memcheck` says whether what it does with memory is looked at.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
@@ -159,7 +163,9 @@ class Machine:
 
         def make_memory() -> ProcessMemory:
             log = process.heap_log
-            return ProcessMemory.create(self.mechanism, layout, process.name, heap=heap, log=log)
+            return ProcessMemory.create(
+                self.mechanism, layout, process.name, heap=heap, log=log, memcheck=memcheck
+            )
 
         self.clock.process(self._life(process, program, make_memory))
         return process
@@ -181,7 +187,7 @@ class Machine:
         pid = self.bank.open(amount, currency, None if affinity < 0 else affinity, group)
         child = Process(pid, parent.name, self.clock.now_ns, group=parent.group)
         self._admit(child)
-        self._tell(parent, "fork", f"process {pid}")
+        self.tell(parent, "fork", f"process {pid}")
         self.clock.process(self._life(child, program, lambda: memory))
         return pid
 
@@ -272,7 +278,7 @@ class Machine:
         except OutOfMemory as error:
             self._end(process, KILLED, "refused", str(error))
             return
-        self._tell(process, "spawn", f"address space of {format_bytes(space.virtual_bytes)}")
+        self.tell(process, "spawn", f"address space of {format_bytes(space.virtual_bytes)}")
         code, kind, reason = 0, "exited", ""
         try:
             yield from self.memory_calls.pay(process)
@@ -284,6 +290,8 @@ class Machine:
             code, kind, reason = KILLED, "killed", f"out of memory: {error}"
         except MemoryFault as error:
             code, kind, reason = SEGMENTATION_FAULT, "killed", str(error)
+        except ProcessAbort as error:
+            code, kind, reason = ABORTED, "killed", f"abort: {error}"
         except Exception as error:
             what = f"{type(error).__name__} at {self.clock.now_ns} ns: {error}"
             raise ProgramError(f"job '{process.name}': its program raised {what}") from error
@@ -305,11 +313,16 @@ class Machine:
             event.succeed(process.ended)
         process.waiting.clear()
         words = {"exited": "exit", "killed": "kill", "refused": "refuse"}
-        self._tell(process, words[kind], reason or f"exit code {code}")
+        self.tell(process, words[kind], reason or f"exit code {code}")
         self.memory.check()
 
-    def _tell(self, process: Process, kind: str, detail: str) -> None:
+    def tell(self, process: Process, kind: str, detail: str) -> None:
+        """Put on record that something happened to a process."""
         self.recordings.events.append(KernelEvent(self.clock.now_ns, process.pid, kind, detail))
+
+    def _diagnose(self, process: Process, diagnosis: Diagnosis) -> None:
+        record = MemoryErrorRecord(self.clock.now_ns, process.pid, diagnosis)
+        self.recordings.memory_errors.append(record)
 
     def _tell_tickets(self, pid: int, detail: str) -> None:
         self.recordings.events.append(KernelEvent(self.clock.now_ns, pid, "tickets", detail))

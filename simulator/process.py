@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from simulator.code_position import CodePosition
 from simulator.groups import ROOT
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Process:
         leader: for one of those others, the process that it is a thread of.
         group: the group it is in.
         memory: its address space and heap; None before the start, after the end, and if refused.
+        position: where in its code it is, if it tells.
         heap_log: the record of its heap; whoever wants one puts it there before the start.
         peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
             its memory after the end.
@@ -85,6 +87,7 @@ class Process:
     peak_heap_bytes: int = 0
     peak_resident_bytes: int = 0
     address_space_bytes: int = 0
+    position: CodePosition = field(default_factory=CodePosition)
     heap_log: HeapLog | None = None
     mallocs: int = 0
     frees: int = 0

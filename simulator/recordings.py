@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from simulator.memory.address_space import Region
+    from simulator.memory.memcheck.diagnosis import Diagnosis
     from simulator.memory.physical import Holding
     from simulator.tables import Float64s, Int64s, Matrix
 
@@ -97,13 +98,27 @@ class RegionRecord(NamedTuple):
     region: Region
 
 
+class MemoryErrorRecord(NamedTuple):
+    """What memcheck found in a process.
+
+    Attributes:
+        at_ns: when, for the first time.
+        pid: in which.
+        diagnosis: what.
+    """
+
+    at_ns: int
+    pid: int
+    diagnosis: Diagnosis
+
+
 class KernelEvent(NamedTuple):
     """Something worth telling.
 
     Attributes:
         at_ns: when.
         pid: to whom, NOBODY for a currency.
-        kind: "spawn", "fork", "compact", "refuse", "exit", "kill" or "tickets".
+        kind: "spawn", "fork", "print", "compact", "refuse", "exit", "kill" or "tickets".
         detail: in words.
     """
 
@@ -135,6 +150,7 @@ class Recordings:
         before: the end, `cpu_ns` and `entitled_ns` of the last window before those that are kept.
         events: in order of time.
         regions: the regions of every address space at its end.
+        memory_errors: what memcheck found, in order of time.
         slices: arrays of `SLICE`, in order of the slices' end.
         requests: by number of the source, int64[3, requests] in order of arrival: when each arrived, started
             and finished, as in the log of `simulator.tables.Sources`.
@@ -153,6 +169,7 @@ class Recordings:
     )
     events: list[KernelEvent] = field(default_factory=list)
     regions: list[RegionRecord] = field(default_factory=list)
+    memory_errors: list[MemoryErrorRecord] = field(default_factory=list)
     slices: list[Matrix] = field(default_factory=list)
     requests: dict[int, list[Matrix]] = field(default_factory=dict)
 
