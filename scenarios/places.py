@@ -13,10 +13,13 @@ from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
 from scenarios.memory import TRANSLATIONS, Disk, MachineMemory, TlbOptions
 from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Machine, Scenario, Scheduler
+from scenarios.steps import STEPS, Function
 
 _ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
 _GROUP: dict[KeyPath, type[BaseModel]] = {(): GroupTerms, ("cpu_max",): CpuMax}
+
+_MEMORY: dict[KeyPath, type[BaseModel]] = {(): JobMemory, ("heap",): Heap}
 
 _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     (): Scenario,
@@ -54,12 +57,15 @@ def _inside_job(rest: list[str | int], job: object) -> type[BaseModel] | None:
     match rest:
         case []:
             return model
-        case ["memory"]:
-            return JobMemory
-        case ["memory", "heap"]:
-            return Heap
+        case ["memory", *inner]:
+            return _MEMORY.get(tuple(inner))
         case ["arrivals", str(kind)]:
             return _ARRIVALS.get(kind)
+        case ["functions", str(name)]:
+            return Function if isinstance(value_at(("functions", name), job), dict) else None
+        case [*_, int(), str(kind)]:
+            # Only lists of steps hold mappings in a job.
+            return STEPS.get(kind)
     return None
 
 
