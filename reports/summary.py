@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from reports import comparison, notes, stopping, thresholds
+from reports import comparison, memory_errors, notes, stopping, thresholds
 from reports.manifest import Manifest
 from reports.metrics import job_metrics, machine_metrics
 from reports.result import Result
@@ -22,7 +22,7 @@ _COUNTS = {
 }
 _COUNTS |= {"weight", "periods", "throttled_periods"}
 _COUNTS |= {"finished", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
-_COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes"}
+_COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes", "memory_errors", "leaked_bytes"}
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def summary(result: Result) -> dict[str, Any]:
     The keys of a run: `kind`, `scenario`, `scheduler`, `seed`, `replication`, `duration_s`, `cpus`,
     `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
     order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `groups` (the rows of that table),
-    `thresholds`, `notes` (sentences). Of a
+    `memory_errors` (`memory_errors.findings`), `thresholds`, `notes` (sentences). Of a
     comparison: `schedulers`, `replications`, `stopping` (`stopping.Verdict`; None if the number
     was asked for), `metrics` (`comparison.summarise`) and `differences` instead of
     `machine`, `jobs` and `notes`. What has no value is None.
@@ -64,6 +64,7 @@ def _of_run(result: Result) -> dict[str, Any]:
         "machine": _plain(machine),
         "jobs": rows,
         "groups": _records(result.table("groups")),
+        "memory_errors": memory_errors.findings(result),
         "thresholds": _thresholds(result),
         "notes": notes.explain(result, jobs),
     }

@@ -27,6 +27,7 @@ _OF_JOB = {
     "peak_resident": "peak_resident_bytes",
     "faults": "faults",
     "tlb_hit_rate": "tlb_hit_share",
+    "leaked_bytes": "leaked_bytes",
 }
 _OF_MACHINE = {
     "oom_kills": "oom_kills",
@@ -36,6 +37,7 @@ _OF_MACHINE = {
     "switching_share": "switching_share",
     "internal_fragmentation": "internal_fragmentation_bytes",
     "compactions": "compactions",
+    "memory_errors": "memory_errors",
 }
 _WITHOUT_VALUE = {
     "latency": "no request arrived",
@@ -45,6 +47,7 @@ _WITHOUT_VALUE = {
     "response": "it never ran",
     "cpu_share": "no CPU time was delivered",
     "tlb_hit_rate": "no address was translated by a TLB",
+    "leaked_bytes": "it ran without memcheck",
 }
 _LATENCY = re.compile(r"mean|max|p\d+(\.\d+)?")
 

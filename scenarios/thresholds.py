@@ -34,6 +34,7 @@ class Metric:
         description: what it means.
         statistics: it has many values in a run, so a statistic (mean, max, pNN) is named.
         requests: only jobs that serve requests have it.
+        memcheck: only jobs that run with memcheck have it.
     """
 
     unit: Unit
@@ -41,6 +42,7 @@ class Metric:
     description: str
     statistics: bool = False
     requests: bool = False
+    memcheck: bool = False
 
 
 METRICS: dict[str, Metric] = {
@@ -55,6 +57,8 @@ METRICS: dict[str, Metric] = {
     "peak_resident": Metric("bytes", True, "most physical memory held at once"),
     "faults": Metric("count", True, "page faults and stack growths that the kernel served"),
     "tlb_hit_rate": Metric("fraction", True, "part of the address translations that the TLB knew"),
+    "leaked_bytes": Metric("bytes", True, "bytes lost at its end, found by memcheck", memcheck=True),
+    "memory_errors": Metric("count", False, "errors found by memcheck, leaks left aside", memcheck=True),
     "oom_kills": Metric("count", False, "processes refused or killed because memory ran out"),
     "jain": Metric("fraction", False, "Jain's fairness index of CPU time per ticket; 1 is perfectly fair"),
     "switches": Metric("count", False, "context switches"),

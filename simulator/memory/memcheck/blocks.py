@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulator.memory.memcheck.diagnosis import BlockRecord, of_bytes
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -41,16 +43,21 @@ class Block:
         """The address behind the last byte."""
         return self.address + self.size
 
+    @property
+    def record(self) -> BlockRecord:
+        """What is to be told of it, as it is now."""
+        return BlockRecord(self.address, self.size, self.allocated, self.freed)
+
     def beside(self, address: int) -> str:
         """Say where an address is, seen from the block."""
-        size = f"a block of {self.size:,} byte{'' if self.size == 1 else 's'}"
+        size = f"a block of {of_bytes(self.size)}"
         if address < self.address:
             distance, side = self.address - address, "before"
         elif address < self.end:
             distance, side = address - self.address, "inside"
         else:
             distance, side = address - self.end, "after"
-        text = f"{distance:,} byte{'' if distance == 1 else 's'} {side} {size}"
+        text = f"{of_bytes(distance)} {side} {size}"
         return text if self.freed is None else f"{text} that was freed"
 
 

@@ -132,7 +132,7 @@ class Checker:
         if block is not None and block.freed is not None and block.address <= first < block.end:
             kind = ErrorKind.USE_AFTER_FREE
         detail = f"invalid {verb} of {of_bytes(size)} at {first:#x}, {where}"
-        return Diagnosis(kind, detail, trace, first, size, block)
+        return Diagnosis(kind, detail, trace, first, size, block and block.record)
 
     def _unwritten(self, address: int, size: int, trace: Trace) -> Diagnosis | None:
         count, start = 0, -1
@@ -149,7 +149,12 @@ class Checker:
         where = "on the stack" if block is None else block.beside(start)
         detail = f"read of {of_bytes(count)} that {'was' if count == 1 else 'were'} never written"
         return Diagnosis(
-            ErrorKind.UNINITIALISED_READ, f"{detail}, at {start:#x}, {where}", trace, start, count, block
+            ErrorKind.UNINITIALISED_READ,
+            f"{detail}, at {start:#x}, {where}",
+            trace,
+            start,
+            count,
+            block and block.record,
         )
 
     def _shadows(self, address: int, size: int) -> Iterator[tuple[np.ndarray, int, int]]:

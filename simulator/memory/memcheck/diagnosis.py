@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from simulator.code_position import Trace
-    from simulator.memory.memcheck.blocks import Block
 
 
 class ErrorKind(StrEnum):
@@ -45,6 +44,21 @@ LEAKS = (
 """The categories of valgrind's leak report, worst first."""
 
 
+class BlockRecord(NamedTuple):
+    """A block as it was when something was found about it.
+
+    Attributes:
+        address, size: where it was, as the program knew it.
+        allocated: where in the program.
+        freed: where in the program, None if it was alive.
+    """
+
+    address: int
+    size: int
+    allocated: Trace
+    freed: Trace | None
+
+
 @dataclass
 class Diagnosis:
     """One thing that was found, however often it happened at the same place.
@@ -64,7 +78,7 @@ class Diagnosis:
     trace: Trace
     address: int
     size: int
-    block: Block | None = None
+    block: BlockRecord | None = None
     count: int = 1
 
 

@@ -136,5 +136,5 @@ def loss_records(found: dict[ErrorKind, list[Block]]) -> list[Diagnosis]:
             size, count = sum(block.size for block in alike), len(alike)
             detail = f"{_SENTENCES[kind]}: {of_bytes(size)} in {count:,} block{'' if count == 1 else 's'}"
             block = alike[0]
-            records.append(Diagnosis(kind, detail, block.allocated, block.address, size, block, count))
+            records.append(Diagnosis(kind, detail, block.allocated, block.address, size, block.record, count))
     return records
