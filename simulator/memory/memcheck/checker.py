@@ -132,7 +132,7 @@ class Checker:
         if block is not None and block.freed is not None and block.address <= first < block.end:
             kind = ErrorKind.USE_AFTER_FREE
         detail = f"invalid {verb} of {of_bytes(size)} at {first:#x}, {where}"
-        return Diagnosis(kind, detail, trace, first, size, block and block.record)
+        return Diagnosis(kind, detail, trace, first, size, None if block is None else block.record)
 
     def _unwritten(self, address: int, size: int, trace: Trace) -> Diagnosis | None:
         count, start = 0, -1
@@ -154,7 +154,7 @@ class Checker:
             trace,
             start,
             count,
-            block and block.record,
+            None if block is None else block.record,
         )
 
     def _shadows(self, address: int, size: int) -> Iterator[tuple[np.ndarray, int, int]]:

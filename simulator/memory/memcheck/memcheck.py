@@ -160,11 +160,9 @@ class Memcheck:
             where = f"a block of {of_bytes(block.size)} that was freed before"
         else:
             where = "which malloc never returned" if near is None else near.beside(address)
-        self._note(
-            Diagnosis(
-                kind, f"free of {address:#x}, {where}", self._position.trace, address, 0, near and near.record
-            )
-        )
+        record = None if near is None else near.record
+        detail = f"free of {address:#x}, {where}"
+        self._note(Diagnosis(kind, detail, self._position.trace, address, 0, record))
 
     def finish(self) -> None:
         """Report leaks, and give back to the heap what was freed: the process ends."""
