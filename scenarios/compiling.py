@@ -100,7 +100,8 @@ class Compiler:
             if name not in known:
                 later = name in self._declared
                 hint = "; it is declared in steps that have ended" if later else did_you_mean(name, known)
-                self.findings.append(Finding(path, f"unknown variable {name}{hint} {known_words(known)}"))
+                there = known_words(known) if known else "(there is none)"
+                self.findings.append(Finding(path, f"unknown variable {name}{hint} {there}"))
 
     def _value(self, text: int | str | None, path: KeyPath) -> Sum:
         value = parse_value(text)
@@ -228,11 +229,12 @@ class Compiler:
         self._sure = None
 
     def _print(self, step: steps.Print, where: str, path: KeyPath, _number: str) -> None:
-        given = "value" in step.model_fields_set
-        value = self._value(step.value, (*path, "value")) if given else None
-        address = None if step.from_ is None else self._address(step.from_, (*path, "from"))
+        given = step.model_fields_set
+        value = self._value(step.value, (*path, "value")) if "value" in given else None
+        address = self._value(step.address, (*path, "address")) if "address" in given else None
+        string = None if step.from_ is None else self._address(step.from_, (*path, "from"))
         size = None if step.size is None else self._size(step.size, (*path, "size"))
-        self._add(code.Print(where, step.text, value, address, size))
+        self._add(code.Print(where, step.text, value, address, string, size))
 
     def _expect(self, step: steps.Expect, where: str, path: KeyPath, _number: str) -> None:
         value, wanted = self._value(step.value, (*path, "value")), self._value(step.is_, (*path, "is"))

@@ -20,11 +20,12 @@ NANOSECONDS = 1e9
 
 
 def memory_tables(machine: Machine) -> dict[str, pa.Table]:
-    """Return the tables of translation and address spaces, which are made at a run's end."""
+    """Return the tables that are made at a run's end; that of errors only if memcheck looked for any."""
+    checked = any(process.checked for process in machine.processes)
     return {
         "translation": translation_table(machine),
         "address_spaces": address_spaces_table(machine),
-        "memory_errors": memory_errors_table(machine),
+        **({"memory_errors": memory_errors_table(machine)} if checked else {}),
     }
 
 

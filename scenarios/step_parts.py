@@ -1,5 +1,6 @@
 """What the steps of a program are made of: variables, values, places, sizes, and how a step is written."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -12,8 +13,10 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     SerializationInfo,
+    SerializerFunctionWrapHandler,
     TypeAdapter,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -72,6 +75,8 @@ def size_of(value: object) -> Sum:
     """Return the value that a size stands for: bytes with their unit, or a variable."""
     if isinstance(value, str) and (value.lstrip()[:1].isalpha() or value.lstrip()[:1] in {"_", "&"}):
         return parse_value(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        raise UnitError(f"{value} has no unit; write {value}B, or a variable that holds a number of bytes")
     try:
         return Sum(((1, Number(parse_size(value))),))
     except UnitError as error:
@@ -163,6 +168,13 @@ class StepModel(BaseModel):
             return {}
         return given if cls.short is None else {cls.short: given}
 
+    @model_serializer(mode="wrap")
+    def _as_given(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """What was not given stays out: to give nothing is something else than to leave out."""
+        keys = {name: field.alias or name for name, field in type(self).model_fields.items()}
+        given = [keys[name] if info.by_alias else name for name in keys if name in self.model_fields_set]
+        return {key: value for key, value in handler(self).items() if key in given}
+
 
 class StepKey(UnderKey):
     """Marks the model of a step that the file writes under its key, in short where the model says so.
@@ -172,16 +184,17 @@ class StepKey(UnderKey):
         kind: its key.
     """
 
-    def __init__(self, kind: str, model: type[StepModel] | None = None) -> None:
-        super().__init__(kind, short=model is not None and model.bare)
+    def __init__(self, kind: str, model: type[BaseModel]) -> None:
+        super().__init__(kind, short=getattr(model, "bare", False))
         self._model = model
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         forms = [handler(schema)]
-        if self._model is not None and self._model.short is not None:
-            field = self._model.model_fields[self._model.short]
+        short = getattr(self._model, "short", None)
+        if short is not None:
+            field = self._model.model_fields[short]
             alone: Any = field.annotation
             if field.metadata:
                 alone = Annotated[(alone, *field.metadata)]
@@ -190,7 +203,7 @@ class StepKey(UnderKey):
             forms.append({"type": "null"})
         mapping = {
             "type": "object",
-            "properties": {self.kind: forms[0] if len(forms) == 1 else {"anyOf": forms}},
+            "properties": {self.kind: {"description": inspect.getdoc(self._model), "anyOf": forms}},
             "required": [self.kind],
             "additionalProperties": False,
         }

@@ -194,12 +194,13 @@ class Exit(StepModel):
 
 
 class Print(StepModel):
-    """A line of output, among the run's events: a text, then a number or a string."""
+    """A line of output, among the run's events: a text, then a number, an address, a string."""
 
     kind = "print"
     short = "text"
     text: str = Field(default="", description="Printed first.")
     value: Value = Field(default=None, description="A number printed behind it.")
+    address: Value = Field(default=None, description="The same in hexadecimal.")
     from_: AddressText | None = Field(
         default=None, alias="from", description="A string printed behind it, up to its 0 byte."
     )
@@ -301,8 +302,8 @@ def _one_step(value: object) -> object:
 
 
 Step = Annotated[
-    Annotated[Local, StepKey("local"), Tag("local")]
-    | Annotated[Set, StepKey("set"), Tag("set")]
+    Annotated[Local, StepKey("local", Local), Tag("local")]
+    | Annotated[Set, StepKey("set", Set), Tag("set")]
     | Annotated[Malloc, StepKey("malloc", Malloc), Tag("malloc")]
     | Annotated[Calloc, StepKey("calloc", Calloc), Tag("calloc")]
     | Annotated[Realloc, StepKey("realloc", Realloc), Tag("realloc")]

@@ -58,7 +58,6 @@ METRICS: dict[str, Metric] = {
     "faults": Metric("count", True, "page faults and stack growths that the kernel served"),
     "tlb_hit_rate": Metric("fraction", True, "part of the address translations that the TLB knew"),
     "leaked_bytes": Metric("bytes", True, "bytes lost at its end, found by memcheck", memcheck=True),
-    "memory_errors": Metric("count", False, "errors found by memcheck, leaks left aside", memcheck=True),
     "oom_kills": Metric("count", False, "processes refused or killed because memory ran out"),
     "jain": Metric("fraction", False, "Jain's fairness index of CPU time per ticket; 1 is perfectly fair"),
     "switches": Metric("count", False, "context switches"),
@@ -66,6 +65,7 @@ METRICS: dict[str, Metric] = {
     "switching_share": Metric("fraction", False, "part of all CPUs' time lost to switches"),
     "internal_fragmentation": Metric("bytes", False, "most memory held that no process had asked for"),
     "compactions": Metric("count", False, "times that processes were moved together in memory"),
+    "memory_errors": Metric("count", False, "errors found by memcheck, leaks left aside", memcheck=True),
 }
 
 

@@ -52,6 +52,7 @@ class MemoryCalls:
         process.memory, space = memory, memory.space
         process.account = space.account
         if memory.memcheck is not None:
+            process.checked = True
             memory.memcheck.start(process.position, partial(self._diagnose, process))
         self._set_swap_ns(process, self._mechanism.save_ns(space), self._mechanism.restore_ns(space))
         return space

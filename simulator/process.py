@@ -68,6 +68,7 @@ class Process:
         group: the group it is in.
         memory: its address space and heap; None before the start, after the end, and if refused.
         position: where in its code it is, if it tells.
+        checked: whether memcheck looks, or looked, at what it does with memory.
         heap_log: the record of its heap; whoever wants one puts it there before the start.
         peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
             its memory after the end.
@@ -88,6 +89,7 @@ class Process:
     peak_resident_bytes: int = 0
     address_space_bytes: int = 0
     position: CodePosition = field(default_factory=CodePosition)
+    checked: bool = False
     heap_log: HeapLog | None = None
     mallocs: int = 0
     frees: int = 0

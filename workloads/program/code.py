@@ -153,11 +153,12 @@ class Exit(Instruction):
 
 @dataclass(frozen=True)
 class Print(Instruction):
-    """A line of output: a text, and then a number or the bytes up to a 0 byte, or up to a size."""
+    """A line of output: a text, a number, a number in hexadecimal, and bytes up to a 0 byte or a size."""
 
     text: str
     value: Sum | None
     address: Sum | None
+    string: Sum | None
     size: Sum | None
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PIECE_BYTES = 1 << 16
 """Long ranges are read and written in such pieces, so that a size of 2**64 - 1 ends with a fault."""
 MOST_PRINTED = 80
+FIRST_SHOWN, LAST_SHOWN = 0x20, 0x7E
 WORD = 1 << 64
 
 
@@ -150,14 +151,20 @@ def _print(run: Interpreter, step: code.Print) -> Steps:
     if step.value is not None:
         text += str(_signed((yield from run.value(step.value))))
     if step.address is not None:
-        address = yield from run.value(step.address)
-        size = MOST_PRINTED if step.size is None else (yield from run.value(step.size))
-        for offset in range(min(size, MOST_PRINTED)):
-            byte = yield run.system.load(address + offset, 1)
-            if step.size is None and byte == b"\0":
-                break
-            text += byte.decode() if byte.isascii() and byte.decode().isprintable() else f"\\x{byte.hex()}"
+        text += f"{(yield from run.value(step.address)):#x}"
+    if step.string is not None:
+        at, data = (yield from run.value(step.string)), b""
+        if step.size is not None:
+            data = yield run.system.load(at, min((yield from run.value(step.size)), MOST_PRINTED))
+        while step.size is None and len(data) < MOST_PRINTED and not data.endswith(b"\0"):
+            data += yield run.system.load(at + len(data), 1)
+        text += _shown(data.removesuffix(b"\0") if step.size is None else data)
     run.system.print(text)
+
+
+def _shown(data: bytes) -> str:
+    """Return bytes as text, those that are no printable ASCII as numbers."""
+    return "".join(chr(byte) if FIRST_SHOWN <= byte <= LAST_SHOWN else f"\\x{byte:02x}" for byte in data)
 
 
 def _expect(run: Interpreter, step: code.Expect) -> Steps:
