@@ -294,9 +294,7 @@ def test_each_step_takes_time() -> None:
 def test_a_loop_without_end_or_pause_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing hangs: after a million steps the message says where, and what would be right."""
     monkeypatch.setattr("workloads.program.interpreter.MOST_STEPS", 1000)
-    with pytest.raises(
-        ProgramError, match=r"more than 1,000 steps by [0-9]+ ns, now in main, step 1; let"
-    ):
+    with pytest.raises(ProgramError, match=r"more than 1,000 steps by [0-9]+ ns, now in main, step 1; let"):
         run([{"loop": {"count": "forever", "steps": []}}])
 
 

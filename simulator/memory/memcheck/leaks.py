@@ -35,7 +35,8 @@ def find_leaks(blocks: list[Block], roots: Iterable[int], read: Read) -> dict[Er
     As memcheck does (its manual, section 4.2.8, and memcheck/mc_leakcheck.c): words that are aligned and
     fully written are taken for pointers if they point into a block. From the roots the blocks are marked
     that can be reached by pointers to beginnings alone, and then those for which an inner pointer is needed.
-    What is left is lost: definitely, unless a lost block has a pointer to it.
+    What is left is lost: definitely, unless a lost block leads to it; of a circle, one block is definitely
+    lost. (valgrind looks at blocks in the order of their addresses, and may call more of them so.)
 
     Args:
         blocks: in order of address.
@@ -63,10 +64,11 @@ def find_leaks(blocks: list[Block], roots: Iterable[int], read: Read) -> dict[Er
     by_inner = [at for at, _ in first]
     by_inner += [at for block, kind in enumerate(kinds) if kind for at, _ in pointers[block]]
     _spread(kinds, ErrorKind.POSSIBLY_LOST, by_inner, pointers, inner=True)
-    for leader in range(len(blocks)):
-        if kinds[leader] is None:
-            kinds[leader] = ErrorKind.DEFINITELY_LOST
-            _lose(kinds, leader, pointers)
+    for first_of_clique in _from_sources(kinds, pointers):
+        if kinds[first_of_clique] is None:
+            led_to = [at for at, _ in pointers[first_of_clique]]
+            kinds[first_of_clique] = ErrorKind.DEFINITELY_LOST
+            _spread(kinds, ErrorKind.INDIRECTLY_LOST, led_to, pointers, inner=True)
     return {kind: [block for block, own in zip(blocks, kinds, strict=True) if own is kind] for kind in LEAKS}
 
 
@@ -87,15 +89,28 @@ def _spread(
             found += [at for at, is_start in pointers[block] if is_start or inner]
 
 
-def _lose(kinds: list[ErrorKind | None], leader: int, pointers: list[list[tuple[int, bool]]]) -> None:
-    """Mark what only a lost block leads to; one that was taken for the first of its clique is none, then."""
-    found = [at for at, _ in pointers[leader]]
-    while found:
-        block = found.pop()
-        if block == leader or kinds[block] not in {None, ErrorKind.DEFINITELY_LOST}:
-            continue
-        kinds[block] = ErrorKind.INDIRECTLY_LOST
-        found += [at for at, _ in pointers[block]]
+def _from_sources(kinds: list[ErrorKind | None], pointers: list[list[tuple[int, bool]]]) -> list[int]:
+    """Return the blocks without a mark so that each comes before all that only it leads to.
+
+    That is the order in which a search in depth leaves them, the other way round (Kosaraju): what comes first
+    of those that are left is led to by none of the others, unless by way of a circle.
+    """
+    left: list[int] = []
+    seen = [kind is not None for kind in kinds]
+    for root in reversed(range(len(kinds))):
+        path = [] if seen[root] else [(root, iter(pointers[root]))]
+        seen[root] = True
+        while path:
+            block, further = path[-1]
+            for at, _ in further:
+                if not seen[at]:
+                    seen[at] = True
+                    path.append((at, iter(pointers[at])))
+                    break
+            else:
+                left.append(block)
+                path.pop()
+    return left[::-1]
 
 
 def words_in(block: Block, read: Read) -> list[int]:
