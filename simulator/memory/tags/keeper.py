@@ -10,7 +10,6 @@ from simulator.memory.allocator.layout import (
     ABOVE,
     BELOW,
     FREE,
-    FREED,
     KIND,
     MAPPED,
     START,
@@ -78,7 +77,7 @@ class TagKeeper:
         if heap[layout.ALIGNED] and address % min(heap[layout.ALIGNMENT], 2 * WORD):
             raise ProcessAbort(f"{call}(): invalid pointer ({address:#x} is not aligned)")
         if chunk <= 0:
-            raise self._no_block(call, address, freed=chunk == FREED)
+            raise self._no_block(call, address)
         for word in reversed(self._written[cells[chunk + START]].words):
             found = self._read(word.address)
             # Whether the chunk below is in use may have been changed in a damaged word, too.
@@ -215,7 +214,7 @@ class TagKeeper:
             return "malloc(): invalid size (unsorted)"
         return "corrupted size vs. prev_size"
 
-    def _no_block(self, call: str, address: int, *, freed: bool) -> ProcessAbort:
+    def _no_block(self, call: str, address: int) -> ProcessAbort:
         """Return what the library finds at an address where no block begins."""
         heap = self._state.heap
         header = header_of(heap, address)
@@ -231,13 +230,22 @@ class TagKeeper:
         length = size & ~FLAGS
         if length < heap[layout.MIN_BLOCK] or length % heap[layout.ALIGNMENT]:
             return ProcessAbort(f"{call}(): invalid {_old(call)}size ({at})")
-        if not freed or call == "realloc":
-            return ProcessAbort(f"{call}(): invalid pointer ({at}, and malloc never returned {address:#x})")
+        what = self._why_not_freed(header, length) if call == "free" else "realloc(): invalid pointer"
+        return ProcessAbort(f"{what} ({at}, and no block begins at {address:#x})")
+
+    def _why_not_freed(self, header: int, length: int) -> str:
+        """Return what the library says of a chunk that has a size as a chunk may have, and is none."""
+        heap = self._state.heap
         if header == self._state.cells[heap[layout.HIGHEST] + START]:
-            where = "top"
-        else:
-            where = "out" if header + length >= heap[layout.BREAK] else "!prev"
-        return ProcessAbort(f"double free or corruption ({where})")
+            return "double free or corruption (top)"
+        if header + length >= heap[layout.BREAK]:
+            return "double free or corruption (out)"
+        following = self._read(header + length)
+        if not following & PREV_INUSE:
+            return "double free or corruption (!prev)"
+        if not 2 * WORD < following & ~FLAGS < heap[layout.BREAK] - heap[layout.BEGIN]:
+            return "free(): invalid next size (normal)"
+        return "free(): invalid pointer"
 
     def _read(self, address: int) -> int:
         return int.from_bytes(self._space.read(address, WORD), "little")
