@@ -199,6 +199,7 @@ class StepKey(UnderKey):
             if field.metadata:
                 alone = Annotated[(alone, *field.metadata)]
             forms.insert(0, TypeAdapter(alone).json_schema())
+        forms += getattr(self._model, "other_forms", [])
         if self.short:
             forms.append({"type": "null"})
         mapping = {

@@ -39,6 +39,10 @@ class Local(RootModel[Mapping[VariableName, VariableSize]]):
     """Variables of the function: `local: p` for a word, `local: {buffer: 16B}` for an array."""
 
     kind: ClassVar[str] = "local"
+    other_forms: ClassVar[list[dict[str, Any]]] = [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}},
+    ]
 
     @model_validator(mode="before")
     @classmethod
