@@ -33,6 +33,7 @@ from workloads.program.code import Script
 from workloads.vision.profile import ProfileError, load_profile
 
 MAX_TICKETS = 1_000_000
+PROGRAM_STACK = "256KiB"
 MODULE_ATTRIBUTE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*"
 CpuNumber = Annotated[int, Field(strict=True, ge=0, le=62)]
 Tickets = Annotated[int, Field(strict=True, ge=0, le=MAX_TICKETS)]
@@ -54,7 +55,11 @@ class JobMemory(_Part):
     code_bytes: PositiveSize = Field(
         default=2**20, alias="code", description="Size of the program's code and constants."
     )
-    stack_bytes: PositiveSize = Field(default=8 * 2**20, alias="stack", description="Room of the stack.")
+    stack_bytes: PositiveSize = Field(
+        default=8 * 2**20,
+        alias="stack",
+        description="Room of the stack; left out: 8MiB, for workload program 256KiB.",
+    )
     heap: HeapSpec | None = Field(
         default=None, description="The allocator behind malloc and free; left out: the machine's."
     )
@@ -260,6 +265,15 @@ class ProgramJob(CommonJob):
     )
     step_ns: PositiveDuration = Field(default=1_000, alias="step", description="CPU time of each step.")
     _lines: dict[KeyPath, int] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_stack(cls, given: object) -> object:
+        """A call takes little of the stack and much of our time, so that 8 MiB overflow late."""
+        memory = given.get("memory", {}) if isinstance(given, Mapping) else None
+        if not isinstance(given, Mapping) or not isinstance(memory, Mapping) or "stack" in memory:
+            return given
+        return {**given, "memory": {"stack": PROGRAM_STACK, **memory}}
 
     @model_validator(mode="wrap")
     @classmethod

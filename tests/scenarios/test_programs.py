@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from programs import TRANSLATIONS, run
 
+from scenarios.loader import parse_scenario
+from scenarios.runner import Simulation
 from simulator.machine import ABORTED, SEGMENTATION_FAULT, ProgramError
 
 FACTORIAL = {
@@ -294,8 +296,20 @@ def test_each_step_takes_time() -> None:
 def test_a_loop_without_end_or_pause_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing hangs: after a million steps the message says where, and what would be right."""
     monkeypatch.setattr("workloads.program.interpreter.MOST_STEPS", 1000)
-    with pytest.raises(ProgramError, match=r"more than 1,000 steps by [0-9]+ ns, now in main, step 1; let"):
+    with pytest.raises(ProgramError, match=r"more than 1,000 steps by [0-9]+ ns, now in main, step 1; have"):
         run([{"loop": {"count": "forever", "steps": []}}])
+
+
+def test_a_recursion_without_end_overflows_soon() -> None:
+    """A program has a stack of 256 KiB unless it asks for another."""
+    text = "name: x\nduration: 1s\nscheduler: stride\nmachine: {memory: {translation: paging}}\njobs:\n  a:\n"
+    text += "    workload: program\n    functions:\n      main: [call: f]\n"
+    text += "      f: [if: {value: 1, then: [call: f]}]\n"
+    simulation = Simulation(parse_scenario(text))
+    simulation.run()
+    process = simulation.machine.processes[0]
+    assert process.ended.reason.startswith("killed: segmentation fault: write to address")
+    assert process.peak_resident_bytes > 256 * 1024
 
 
 def test_a_loop_without_end_that_pauses_runs_until_the_end() -> None:

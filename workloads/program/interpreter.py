@@ -104,7 +104,7 @@ class Interpreter:
             if steps > MOST_STEPS:
                 raise ScriptError(
                     f"more than {MOST_STEPS:,} steps by {system.now_ns} ns, now in {frame.function}, "
-                    f"{instruction.where}; let the loop compute or sleep, or give the job a longer `step`"
+                    f"{instruction.where}; have it compute or sleep, or give the job a longer `step`"
                 )
             yield system.compute(self.script.step_ns)
             yield from HANDLERS[type(instruction)](self, instruction)
