@@ -11,7 +11,7 @@ from reports.latency import requests_needed
 from reports.result import Result
 
 _SHARPEST = 99.0
-_MOST_LINES = 12
+_MOST_LINES = 8
 
 
 def endings(processes: pd.DataFrame) -> str:
