@@ -8,6 +8,7 @@ import pandas as pd
 
 from reports.fairness import finish_ratio, histogram_quantile, jain_index, pairwise_error, share_errors
 from reports.latency import PERCENTILES, request_metrics
+from reports.memory_errors import errors_found, leaked_bytes
 from reports.memory_metrics import (
     entitlement_error,
     fragmentation_metrics,
@@ -45,7 +46,8 @@ def job_metrics(result: Result) -> pd.DataFrame:
     - `queue_p50_s`, `queue_p99_s`: run-queue latency, the wait from ready to running each time; the upper end
       of the histogram's bucket, at most a quarter above the percentile itself.
     - `peak_heap_bytes`, `peak_resident_bytes`: sums of the processes' peaks.
-    - `faults`, `tlb_hit_share`: `memory_metrics.translation_metrics`.
+    - `faults`, `tlb_hit_share`: `memory_metrics.translation_metrics`; `leaked_bytes`:
+      `memory_errors.leaked_bytes`.
     - `oom_kills`: its processes refused or killed for want of memory; `memory_share` and what goes with it:
       `memory_metrics.limit_metrics`.
     - the requests' columns of `latency.request_metrics`.
@@ -65,6 +67,7 @@ def job_metrics(result: Result) -> pd.DataFrame:
             **translation_metrics(result, job),
             "oom_kills": float(own["exit_reason"].str.contains(_MEMORY_FAILURE).sum()),
             **limit_metrics(result, job),
+            "leaked_bytes": leaked_bytes(result, job),
         }
         rows.append(
             {**_process_metrics(own, delivered, result.manifest.quantum_s), **queue, **memory, **served}
@@ -89,6 +92,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
     - `queue_p50_s`, `queue_p99_s`: run-queue latency over all jobs, as in `job_metrics`.
     - `migrations`; `wasted_s`: CPU time idled while a process waited that might have used it.
     - `internal_fragmentation_bytes`, `compactions`: `memory_metrics.fragmentation_metrics`.
+    - `memory_errors`: `memory_errors.errors_found`.
     - `oom_kills`: processes refused (which is for want of memory only) or killed when out of memory.
     - `memory_share_error_mean`: `memory_metrics.entitlement_error`.
     """
@@ -117,6 +121,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
         "migrations": _optional_sum(processes, "migrations"),
         "wasted_s": _optional_sum(cpus, "wasted_s"),
         **fragmentation_metrics(result),
+        "memory_errors": errors_found(result),
         "oom_kills": processes["exit_reason"].str.contains(_MEMORY_FAILURE).sum(),
         "memory_share_error_mean": entitlement_error(result),
     }

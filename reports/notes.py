@@ -11,6 +11,7 @@ from reports.latency import requests_needed
 from reports.result import Result
 
 _SHARPEST = 99.0
+_MOST_LINES = 8
 
 
 def endings(processes: pd.DataFrame) -> str:
@@ -37,6 +38,7 @@ def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
         own = _first_threads(processes[processes["job"] == job.job])
         sentences += _failures(job.job, own, result.table("kills"))
         sentences += _starved(job.job, own)
+        sentences += _printed(job.job, result.table("events"))
     sentences += _throttled(result.table("groups"))
     sentences += _thin_evidence(jobs)
     modelled = [job.job for job in result.manifest.jobs if job.modelled]
@@ -103,6 +105,15 @@ def _starved(job: str, own: pd.DataFrame) -> Iterator[str]:
     """Processes that wanted a CPU and never got one."""
     if not own.empty and own["first_run_s"].isna().all() and own["wait_s"].sum() > 0:
         yield f"{job} waited {units.duration(own['wait_s'].sum())} for a CPU and never ran."
+
+
+def _printed(job: str, events: pd.DataFrame) -> Iterator[str]:
+    """What a job's programs have printed, as far as it is short."""
+    lines = events.loc[(events["job"] == job) & (events["kind"] == "print"), "detail"]
+    for line in lines.head(_MOST_LINES):
+        yield f"{job} prints: {line}"
+    if len(lines) > _MOST_LINES:
+        yield f"{job} prints {len(lines) - _MOST_LINES:,} more lines; the table events has all."
 
 
 def _thin_evidence(jobs: pd.DataFrame) -> Iterator[str]:

@@ -112,6 +112,22 @@ _RUN: dict[str, Columns] = {
         "resident_bytes": "int",
         "allows": "str",
     },
+    "memory_errors": {
+        "time_s": "float",
+        "job": "str",
+        "pid": "int",
+        "kind": "str",
+        "detail": "str",
+        "function": "str",
+        "place": "str",
+        "callers": "str",
+        "address": "int",
+        "size_bytes": "int",
+        "block_bytes": "float",
+        "allocated": "str",
+        "freed": "str",
+        "count": "int",
+    },
     "groups": {
         "group": "str",
         "of": "str",
@@ -192,7 +208,7 @@ TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPA
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
 OPTIONAL = frozenset(
     {"runqueue_latency", "heap", "translation", "physical", "memory_map", "address_spaces", "groups"}
-    | {"memory_control", "memory_limits", "kills", "kill_candidates"}
+    | {"memory_errors", "memory_control", "memory_limits", "kills", "kill_candidates"}
 )
 """Tables that some results do not have, older ones or those without groups or limits; read as empty ones."""
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from reports import comparison, notes, stopping, thresholds
+from reports import comparison, memory_errors, notes, stopping, thresholds
 from reports.manifest import Manifest
 from reports.metrics import job_metrics, machine_metrics
 from reports.result import Result
@@ -26,6 +26,7 @@ _COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes"}
 _COUNTS |= {"kill", "rank", "pid", "asking_pid", "highs", "maxes", "ooms", "oom_score_adj", "memory_tickets"}
 _COUNTS |= {"needed_bytes", "free_bytes", "size_bytes", "rss_bytes", "table_bytes", "swapped_bytes"}
 _COUNTS |= {"held_bytes", "asked_bytes", "entitled_bytes", "peak_bytes", "high_bytes", "max_bytes", "tickets"}
+_COUNTS |= {"memory_errors", "leaked_bytes"}
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def summary(result: Result) -> dict[str, Any]:
     `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
     order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `groups` (the rows of that table),
     `memory_limits` (the rows of that table), `kills` (those of that table, each with its `candidates`),
-    `thresholds`, `notes` (sentences). Of a
+    `memory_errors` (`memory_errors.findings`), `thresholds`, `notes` (sentences). Of a
     comparison: `schedulers`, `replications`, `stopping` (`stopping.Verdict`; None if the number
     was asked for), `metrics` (`comparison.summarise`) and `differences` instead of
     `machine`, `jobs` and `notes`. What has no value is None.
@@ -70,6 +71,7 @@ def _of_run(result: Result) -> dict[str, Any]:
         "groups": _records(result.table("groups")),
         "memory_limits": _records(result.table("memory_limits")),
         "kills": _kills(result),
+        "memory_errors": memory_errors.findings(result),
         "thresholds": _thresholds(result),
         "notes": notes.explain(result, jobs),
     }

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from reports import units
 from reports.fitted import Column, FittedTable
+from reports.memory_errors import lines
 from reports.tables_compare import comparison_tables
 from reports.tables_memory import kill_tables, limit_table
 
@@ -28,6 +30,11 @@ def report(summary: Row) -> RenderableType:
         parts.append(machine_line(summary))
     else:
         parts += comparison_tables(summary)
+    for found in summary.get("memory_errors", ()):
+        parts += [
+            Text(),
+            *(Text(line, style="bold" if not line.startswith(" ") else "") for line in lines(found)),
+        ]
     if summary["thresholds"]:
         parts += [Text(), threshold_table(summary)]
     if summary.get("notes"):
@@ -138,6 +145,13 @@ def threshold_table(summary: Row) -> FittedTable:
         kept = [f"{row['kept']} of {row['replications']}" for row in rows]
         columns.append(Column("kept in", kept, rank=1))
     return FittedTable(columns)
+
+
+def _indented(line: str) -> RenderableType:
+    """Keep a line's indentation where it is broken, too."""
+    text = line.lstrip()
+    depth = len(line) - len(text)
+    return Padding(Text(text), (0, 0, 0, depth)) if depth else Text(text, style="bold")
 
 
 def _number(value: float | None) -> float:

@@ -30,6 +30,7 @@ _OF_JOB = {
     "oom_kills": "oom_kills",
     "throttled": "throttled_s",
     "memory_share": "memory_share",
+    "leaked_bytes": "leaked_bytes",
 }
 _OF_MACHINE = {
     "oom_kills": "oom_kills",
@@ -39,7 +40,8 @@ _OF_MACHINE = {
     "switching_share": "switching_share",
     "internal_fragmentation": "internal_fragmentation_bytes",
     "compactions": "compactions",
-    "memory_error": "memory_share_error_mean",
+    "memory_share_error": "memory_share_error_mean",
+    "memory_errors": "memory_errors",
 }
 _WITHOUT_VALUE = {
     "latency": "no request arrived",
@@ -51,6 +53,7 @@ _WITHOUT_VALUE = {
     "tlb_hit_rate": "no address was translated by a TLB",
     "throttled": "the scenario says nothing of who may hold what memory",
     "memory_share": "the scenario says nothing of who may hold what memory",
+    "leaked_bytes": "it ran without memcheck",
 }
 _LATENCY = re.compile(r"mean|max|p\d+(\.\d+)?")
 
@@ -183,7 +186,7 @@ def _why_missing(threshold: Threshold, found: Metrics) -> str:
     """Say why a metric has no value, from the metrics that are there."""
     job = threshold.job
     if not job:
-        if threshold.metric == "memory_error":
+        if threshold.metric == "memory_share_error":
             return _WITHOUT_VALUE["memory_share"]
         return "no CPU time was wanted" if threshold.metric == "jain" else "nothing was recorded"
     if (job, "requests") not in found:

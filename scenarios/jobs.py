@@ -3,21 +3,38 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    Tag,
+    model_validator,
+)
 
 from scenarios.arrivals import Arrivals, ClosedLoop
 from scenarios.heaps import HeapSpec
 from scenarios.memory_limits import JobLimits
-from scenarios.problems import Finding, findings_error
+from scenarios.problems import Finding, KeyPath, findings_error
+from scenarios.programs import compile_program, lines_of
+from scenarios.step_parts import VariableName, VariableSize
+from scenarios.steps import FunctionSpec, Steps, Words, words
 from scenarios.units import Duration, PositiveDuration, PositiveSize, format_size
 from simulator.currencies import BASE
 from simulator.groups import ROOT
+from simulator.memory.heap_config import HeapConfigError
+from simulator.memory.tagged_heap import check_has_room
 from simulator.nice import LEAST_NICE, NICEST, tickets_of_nice
 from simulator.plugins import PluginError, find, installed
 from workloads.base import GROUP
+from workloads.program.code import Script
 from workloads.vision.profile import ProfileError, load_profile
 
 MAX_TICKETS = 1_000_000
+PROGRAM_STACK = "256KiB"
 MODULE_ATTRIBUTE = r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*"
 CpuNumber = Annotated[int, Field(strict=True, ge=0, le=62)]
 Tickets = Annotated[int, Field(strict=True, ge=0, le=MAX_TICKETS)]
@@ -42,13 +59,22 @@ class JobMemory(JobLimits):
     code_bytes: PositiveSize = Field(
         default=2**20, alias="code", description="Size of the program's code and constants."
     )
-    stack_bytes: PositiveSize = Field(default=8 * 2**20, alias="stack", description="Room of the stack.")
+    stack_bytes: PositiveSize = Field(
+        default=8 * 2**20,
+        alias="stack",
+        description="Room of the stack; left out: 8MiB, for workload program 256KiB.",
+    )
     heap: HeapSpec | None = Field(
         default=None, description="The allocator behind malloc and free; left out: the machine's."
     )
     record: Literal["heap"] | None = Field(
         default=None,
         description="heap: keep the place and life of the heap's first blocks, for a picture.",
+    )
+    memcheck: Literal["off", "report", "abort"] = Field(
+        default="off",
+        description="Whether loads, stores, mallocs and frees are looked at, as valgrind's memcheck does: "
+        "report what is wrong and what leaked, or abort the process at the first.",
     )
 
 
@@ -234,6 +260,69 @@ class MemoryWalkJob(CommonJob):
         return self
 
 
+class ProgramJob(CommonJob):
+    """A program that is written down step by step: calls, variables, malloc and free, reads and writes."""
+
+    workload: Literal["program"] = Field(description="What the job runs.")
+    functions: Mapping[VariableName, FunctionSpec] = Field(
+        default_factory=dict,
+        description="Its functions by name: a list of steps, or {parameters: [...], steps: [...]}. It begins "
+        "with main. Either this or `steps`.",
+    )
+    steps: Steps = Field(
+        default=(), description="The steps of a program of one function. Either this or `functions`."
+    )
+    variables: Annotated[
+        Mapping[VariableName, VariableSize], BeforeValidator(words, json_schema_input_type=Words)
+    ] = Field(
+        default_factory=dict,
+        alias="globals",
+        description="Global variables, zero at first: names of words, or {name: size} for arrays.",
+    )
+    step_ns: PositiveDuration = Field(default=1_000, alias="step", description="CPU time of each step.")
+    _lines: dict[KeyPath, int] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_stack(cls, given: object) -> object:
+        """A call takes little of the stack and much of our time, so that 8 MiB overflow late."""
+        memory = given.get("memory", {}) if isinstance(given, Mapping) else None
+        if not isinstance(given, Mapping) or not isinstance(memory, Mapping) or "stack" in memory:
+            return given
+        return {**given, "memory": {"stack": PROGRAM_STACK, **memory}}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_lines(cls, given: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        job = handler(given)
+        if not isinstance(given, ProgramJob):
+            job._lines = lines_of(given)  # noqa: SLF001 - its own
+        return job
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        if bool(self.functions) == bool(self.steps):
+            both = "give one of `functions` and `steps`" + (", not both" if self.steps else "")
+            raise findings_error([Finding(("steps",) if self.steps else (), both, on_key=True)])
+        _, findings = self._compiled()
+        if findings:
+            raise findings_error(findings)
+        if self.memory.heap is not None:
+            try:
+                check_has_room(self.memory.heap.config)
+            except HeapConfigError as error:
+                raise findings_error([Finding(("memory", "heap"), error.message)]) from None
+        return self
+
+    @property
+    def script(self) -> Script:
+        """What it runs."""
+        return self._compiled()[0]
+
+    def _compiled(self) -> tuple[Script, list[Finding]]:
+        return compile_program(self.functions, self.steps, self.variables, self.step_ns, self._lines)
+
+
 class PluginJob(CommonJob):
     """A workload from outside: an installed plug-in's name, or module:callable."""
 
@@ -241,7 +330,7 @@ class PluginJob(CommonJob):
         pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$",
         description="What the job runs: module:callable, or the name under which a plug-in is installed.",
         json_schema_extra={
-            "not": {"enum": ["vision", "cpu-bound", "interactive", "heap-churn", "memory-walk"]}
+            "not": {"enum": ["vision", "cpu-bound", "interactive", "heap-churn", "memory-walk", "program"]}
         },
     )
     options: Mapping[str, Any] = Field(
@@ -278,6 +367,7 @@ BUILT_IN: dict[str, type[CommonJob]] = {
     "interactive": InteractiveJob,
     "heap-churn": HeapChurnJob,
     "memory-walk": MemoryWalkJob,
+    "program": ProgramJob,
 }
 """The workloads whose options the schema knows."""
 PLUGIN = "plug-in"
@@ -302,6 +392,7 @@ Job = Annotated[
     | Annotated[InteractiveJob, Tag("interactive")]
     | Annotated[HeapChurnJob, Tag("heap-churn")]
     | Annotated[MemoryWalkJob, Tag("memory-walk")]
+    | Annotated[ProgramJob, Tag("program")]
     | Annotated[PluginJob, Tag(PLUGIN)],
     Discriminator(_kind),
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from scenarios.jobs import Job
+from scenarios.jobs import Job, MemoryWalkJob, PluginJob, ProgramJob
 from scenarios.memory import MachineMemory, Paging, Segmentation
 from scenarios.problems import Finding
 from scenarios.units import format_size
@@ -18,6 +18,9 @@ def check_spaces(memory: MachineMemory, cpus: int, jobs: Mapping[str, Job]) -> l
         message = f"with translation none one program is in memory at a time, so {cpus} CPUs have no use"
         findings.append(Finding(("machine", "cpus"), message))
     for name, job in jobs.items():
+        if job.memory.memcheck != "off" and not isinstance(job, ProgramJob | MemoryWalkJob | PluginJob):
+            message = f"workload {job.workload} loads and stores no bytes, so memcheck has nothing to look at"
+            findings.append(Finding(("jobs", name, "memory", "memcheck"), message))
         sizes = job.memory
         limit = sizes.limit_bytes
         path = ("jobs", name, "memory", "code" if limit is None else "limit")

@@ -12,6 +12,7 @@ from simulator.memory.errors import SERVED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from simulator.code_position import Trace
     from simulator.machine import Machine
     from simulator.recordings import MapSample, PhysicalSample
 
@@ -19,10 +20,12 @@ NANOSECONDS = 1e9
 
 
 def memory_tables(machine: Machine) -> dict[str, pa.Table]:
-    """Return the tables of translation and address spaces, which are made at a run's end."""
+    """Return the tables that are made at a run's end; that of errors only if memcheck looked for any."""
+    checked = any(process.checked for process in machine.processes)
     return {
         "translation": translation_table(machine),
         "address_spaces": address_spaces_table(machine),
+        **({"memory_errors": memory_errors_table(machine)} if checked else {}),
     }
 
 
@@ -84,6 +87,48 @@ def memory_map_table(samples: Sequence[MapSample]) -> pa.Table:
             "owner": pa.array([row[3] for row in rows], pa.string()),
         }
     )
+
+
+def memory_errors_table(machine: Machine) -> pa.Table:
+    """One row for what memcheck found at a place of a program, and for blocks of one place that leaked."""
+    records = machine.recordings.memory_errors
+    found = [record.diagnosis for record in records]
+    blocks = [diagnosis.block for diagnosis in found]
+
+    def text(values: Sequence[str]) -> pa.Array:
+        return pa.array(values, pa.string())
+
+    def number(values: Sequence[int | None]) -> pa.Array:
+        return pa.array(values, pa.int64())
+
+    return pa.table(
+        {
+            "time_s": pa.array([record.at_ns / NANOSECONDS for record in records], pa.float64()),
+            "job": text([machine.processes[record.pid].name for record in records]),
+            "pid": number([record.pid for record in records]),
+            "kind": text([str(diagnosis.kind) for diagnosis in found]),
+            "detail": text([diagnosis.detail for diagnosis in found]),
+            "function": text([diagnosis.trace[0].function if diagnosis.trace else "" for diagnosis in found]),
+            "place": text([diagnosis.trace[0].where if diagnosis.trace else "" for diagnosis in found]),
+            "callers": text([_callers(diagnosis.trace[1:]) for diagnosis in found]),
+            # An address of the highest half is written as the negative number that it is as a C long.
+            "address": number([_as_long(diagnosis.address) for diagnosis in found]),
+            "size_bytes": number([diagnosis.size for diagnosis in found]),
+            "block_address": number([None if block is None else block.address for block in blocks]),
+            "block_bytes": number([None if block is None else block.size for block in blocks]),
+            "allocated": text(["" if block is None else _callers(block.allocated) for block in blocks]),
+            "freed": text(["" if block is None else _callers(block.freed or ()) for block in blocks]),
+            "count": number([diagnosis.count for diagnosis in found]),
+        }
+    )
+
+
+def _callers(trace: Trace) -> str:
+    return "; ".join(str(place) for place in trace)
+
+
+def _as_long(address: int) -> int:
+    return address - (1 << 64) if address >> 63 else address
 
 
 def address_spaces_table(machine: Machine) -> pa.Table:

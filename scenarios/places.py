@@ -14,6 +14,7 @@ from scenarios.memory import TRANSLATIONS, Disk, MachineMemory, TlbOptions
 from scenarios.memory_limits import MemoryLimits
 from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Machine, Scenario, Scheduler
+from scenarios.steps import STEPS, Function
 
 _ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
@@ -22,6 +23,8 @@ _GROUP: dict[KeyPath, type[BaseModel]] = {
     ("cpu_max",): CpuMax,
     ("memory",): MemoryLimits,
 }
+
+_MEMORY: dict[KeyPath, type[BaseModel]] = {(): JobMemory, ("heap",): Heap}
 
 _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     (): Scenario,
@@ -59,12 +62,15 @@ def _inside_job(rest: list[str | int], job: object) -> type[BaseModel] | None:
     match rest:
         case []:
             return model
-        case ["memory"]:
-            return JobMemory
-        case ["memory", "heap"]:
-            return Heap
+        case ["memory", *inner]:
+            return _MEMORY.get(tuple(inner))
         case ["arrivals", str(kind)]:
             return _ARRIVALS.get(kind)
+        case ["functions", str(name)]:
+            return Function if isinstance(value_at(("functions", name), job), dict) else None
+        case [*_, int(), str(kind)]:
+            # Only lists of steps hold mappings in a job.
+            return STEPS.get(kind)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from scenarios.jobs import (
     InteractiveJob,
     MemoryWalkJob,
     PluginJob,
+    ProgramJob,
     VisionJob,
 )
 from scenarios.memory import make_mechanism
@@ -168,9 +170,10 @@ class Simulation:
             affinity=job.cpu_mask,
             currency=job.currency,
             threads=threads,
-            heap=heap,
+            heap=replace(heap, tagged=workload.stores_bytes),
             group=job.group if self._groups else ROOT,
             control=self.controls.jobs[name],
+            memcheck=job.memory.memcheck,
         )
         if job.memory.record == "heap":
             self.processes[name].heap_log = HeapLog(RECORDED_PIECES)
@@ -259,6 +262,8 @@ def _options(job: Job) -> dict[str, Any]:
         return {"compute_ns": job.compute_ns, "sleep_ns": job.sleep_ns}
     if isinstance(job, HeapChurnJob | MemoryWalkJob):
         return {name: getattr(job, name) for name in type(job).model_fields if name not in SHARED_KEYS}
+    if isinstance(job, ProgramJob):
+        return {"script": job.script}
     if isinstance(job, PluginJob):
         return dict(job.options)
     raise TypeError(f"a job of an unknown kind: {type(job).__name__}")

@@ -214,6 +214,8 @@ class Scenario(_Part):
         findings = []
         for index, threshold in enumerate(self.thresholds):
             job = self.jobs.get(threshold.job or "")
+            if METRICS[threshold.metric].memcheck and (job is not None or threshold.job is None):
+                findings += self._check_memcheck(index, threshold.metric, job)
             if job is None or not METRICS[threshold.metric].requests:
                 continue
             if not isinstance(job, VisionJob | PluginJob) or job.arrivals is None:
@@ -223,6 +225,14 @@ class Scenario(_Part):
                 message = f"{threshold.job} has no deadline to miss; give it `deadline`"
                 findings.append(Finding(("thresholds", index), message))
         return findings
+
+    def _check_memcheck(self, index: int, metric: str, job: Job | None) -> list[Finding]:
+        """Return a finding if a threshold is about what memcheck finds, and nobody runs with it."""
+        jobs = list(self.jobs.values()) if job is None else [job]
+        if any(own.memory.memcheck != "off" for own in jobs):
+            return []
+        message = f"{metric} is what memcheck finds; give a job `memory: {{memcheck: report}}`"
+        return [Finding(("thresholds", index), message)]
 
 
 def round_up(duration_ns: int) -> int:

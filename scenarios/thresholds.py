@@ -35,6 +35,7 @@ class Metric:
         description: what it means.
         statistics: it has many values in a run, so a statistic (mean, max, pNN) is named.
         requests: only jobs that serve requests have it.
+        memcheck: only jobs that run with memcheck have it.
     """
 
     unit: Unit
@@ -43,6 +44,7 @@ class Metric:
     statistics: bool = False
     requests: bool = False
     of_job_too: bool = False
+    memcheck: bool = False
 
 
 METRICS: dict[str, Metric] = {
@@ -62,15 +64,17 @@ METRICS: dict[str, Metric] = {
     "oom_kills": Metric(
         "count", False, "processes refused or killed because memory ran out", of_job_too=True
     ),
+    "leaked_bytes": Metric("bytes", True, "bytes lost at its end, found by memcheck", memcheck=True),
     "jain": Metric("fraction", False, "Jain's fairness index of CPU time per ticket; 1 is perfectly fair"),
     "switches": Metric("count", False, "context switches"),
     "idle_share": Metric("fraction", False, "part of all CPUs' time in which nothing ran"),
     "switching_share": Metric("fraction", False, "part of all CPUs' time lost to switches"),
     "internal_fragmentation": Metric("bytes", False, "most memory held that no process had asked for"),
     "compactions": Metric("count", False, "times that processes were moved together in memory"),
-    "memory_error": Metric(
+    "memory_share_error": Metric(
         "fraction", False, "how far jobs' memory was from what their tickets entitle them to, on average"
     ),
+    "memory_errors": Metric("count", False, "errors found by memcheck, leaks left aside", memcheck=True),
 }
 
 

@@ -37,6 +37,16 @@ class Span:
     width: int
 
 
+class Items(list[Any]):
+    """A list that knows where its items are.
+
+    Attributes:
+        lines: the line that each item begins on, from 1.
+    """
+
+    lines: tuple[int, ...] = ()
+
+
 @dataclass
 class Tree:
     """What a YAML text says, and where it says it.
@@ -153,7 +163,9 @@ class _Reader:
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
-            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+            items = Items(self.read(item, (*path, index)) for index, item in enumerate(node.value))
+            items.lines = tuple(_span(item).line for item in node.value)
+            return items
         # Dates mean nothing in a scenario, and as text they are refused with a message that fits the place.
         if node.tag == _CORE + "timestamp":
             return str(node.value)

@@ -19,7 +19,7 @@ from simulator.kills import KillRecord, case_for
 from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
 from simulator.memory.control import MemoryControl
 from simulator.memory.costs import MemoryCosts
-from simulator.memory.errors import MemoryFault, OutOfMemory
+from simulator.memory.errors import MemoryFault, OutOfMemory, ProcessAbort
 from simulator.memory.format import format_bytes
 from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory_calls import MemoryCalls
@@ -27,7 +27,7 @@ from simulator.memory_samples import keep_figures, sample_controls, sample_memor
 from simulator.oom import KILL_ASKING
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory, Repetition
-from simulator.recordings import KernelEvent, Recordings
+from simulator.recordings import KernelEvent, MemoryErrorRecord, Recordings
 from simulator.streams import Streams
 from simulator.syscalls import SystemCalls
 from simulator.tables import NOBODY
@@ -44,12 +44,15 @@ if TYPE_CHECKING:
     from simulator.memory.address_space import Layout
     from simulator.memory.heap_config import HeapConfig
     from simulator.memory.mechanism import Mechanism
+    from simulator.memory.memcheck.diagnosis import Diagnosis
+    from simulator.memory.memcheck.memcheck import Mode
     from simulator.process import Program
     from simulator.schedulers.base import Scheduler
     from simulator.sources import Source
 
 KILLED = 128 + signal.SIGKILL
 SEGMENTATION_FAULT = 128 + signal.SIGSEGV
+ABORTED = 128 + signal.SIGABRT
 
 
 class ProgramError(TimeshareError):
@@ -122,10 +125,12 @@ class Machine:
         self.memory = self.mechanism.memory
         self.processes: list[Process] = []
         self.reaper = Reaper(
-            self.dispatcher, self.mechanism, self.processes, killer, self._end_killed, self._tell
+            self.dispatcher, self.mechanism, self.processes, killer, self._end_killed, self.tell
         )
         self.shortages, self.throttle = self.reaper.shortages, self.reaper.throttle
-        self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self.throttle, self._tell)
+        self.memory_calls = MemoryCalls(
+            self.mechanism, self.dispatcher, self.throttle, self.tell, self._diagnose
+        )
         self.bank = Bank(economy, self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
         self.final_states: list[ProcessState] = []
@@ -147,6 +152,7 @@ class Machine:
         heap: HeapConfig = FIRST_FIT,
         group: str = ROOT,
         control: MemoryControl | None = None,
+        memcheck: Mode = "off",
     ) -> Process:
         """Create a process that starts at `start_ns`; `affinity` has a bit for each CPU it may run on.
 
@@ -155,6 +161,7 @@ class Machine:
         With several threads it executes bursts as a team (`simulator.teams`); each of them has that many
         tickets, as each thread of a Linux process has the weight of its nice value. In a group, tickets claim
         a part of what the group gets. Its memory is charged to `control`; left out, to a claim of its own.
+        `memcheck` says whether what it does with memory is looked at.
 
         Raises:
             TicketError: a negative amount, an unknown currency, or more tickets than can be.
@@ -177,7 +184,13 @@ class Machine:
         def make_memory() -> ProcessMemory:
             log = process.heap_log
             return ProcessMemory.create(
-                self.mechanism, layout, process.name, heap=heap, log=log, control=claim
+                self.mechanism,
+                layout,
+                process.name,
+                heap=heap,
+                log=log,
+                control=claim,
+                memcheck=memcheck,
             )
 
         self._begin(process, program, make_memory)
@@ -201,7 +214,7 @@ class Machine:
         child = Process(pid, parent.name, self.clock.now_ns, group=parent.group, control=parent.control)
         child.heap_room_bytes = parent.heap_room_bytes
         self._admit(child)
-        self._tell(parent, "fork", f"process {pid}")
+        self.tell(parent, "fork", f"process {pid}")
         self._begin(child, program, lambda: memory)
         return pid
 
@@ -233,7 +246,7 @@ class Machine:
         if tickets < 1:
             raise TicketError(f"{process.name} would have {tickets} memory tickets; the least is 1")
         before, process.control.tickets = process.control.tickets, tickets
-        self._tell(process, "tickets", f"memory tickets {before} -> {tickets}")
+        self.tell(process, "tickets", f"memory tickets {before} -> {tickets}")
 
     def watch_controls(self, controls: Sequence[MemoryControl]) -> None:
         """Have claims on memory sampled at the end of every window."""
@@ -306,7 +319,7 @@ class Machine:
         except OutOfMemory as error:
             self._end(process, KILLED, "refused", str(error), case_for(process, error, self.shortages.killer))
             return
-        self._tell(process, "spawn", f"address space of {format_bytes(space.virtual_bytes)}")
+        self.tell(process, "spawn", f"address space of {format_bytes(space.virtual_bytes)}")
         code, kind, reason = 0, "exited", ""
         case: Case | None = None
         try:
@@ -323,6 +336,8 @@ class Machine:
             case = case_for(process, error, self.shortages.killer)
         except MemoryFault as error:
             code, kind, reason = SEGMENTATION_FAULT, "killed", str(error)
+        except ProcessAbort as error:
+            code, kind, reason = ABORTED, "killed", f"abort: {error}"
         except Exception as error:
             what = f"{type(error).__name__} at {self.clock.now_ns} ns: {error}"
             raise ProgramError(f"job '{process.name}': its program raised {what}") from error
@@ -351,11 +366,16 @@ class Machine:
             event.succeed(process.ended)
         process.waiting.clear()
         words = {"exited": "exit", "killed": "kill", "refused": "refuse"}
-        self._tell(process, words[kind], reason or f"exit code {code}")
+        self.tell(process, words[kind], reason or f"exit code {code}")
         self.memory.check()
 
-    def _tell(self, process: Process, kind: str, detail: str) -> None:
+    def tell(self, process: Process, kind: str, detail: str) -> None:
+        """Put on record that something happened to a process."""
         self.recordings.events.append(KernelEvent(self.clock.now_ns, process.pid, kind, detail))
+
+    def _diagnose(self, process: Process, diagnosis: Diagnosis) -> None:
+        record = MemoryErrorRecord(self.clock.now_ns, process.pid, diagnosis)
+        self.recordings.memory_errors.append(record)
 
     def _tell_tickets(self, pid: int, detail: str) -> None:
         self.recordings.events.append(KernelEvent(self.clock.now_ns, pid, "tickets", detail))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simulator.dispatcher import Dispatcher
     from simulator.memory.address_space import AddressSpace
     from simulator.memory.mechanism import Mechanism
+    from simulator.memory.memcheck.diagnosis import Diagnosis
     from simulator.process import Process
     from simulator.process_memory import ProcessMemory
     from simulator.throttling import Throttle
@@ -31,6 +32,7 @@ class MemoryCalls:
         dispatcher: knows which CPU a process is on, and hands out CPU time.
         throttle: has processes sleep whose job holds too much.
         tell: puts an event on record: the process, the kind and what happened in words.
+        diagnose: puts on record what memcheck finds.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class MemoryCalls:
         dispatcher: Dispatcher,
         throttle: Throttle,
         tell: Callable[[Process, str, str], None],
+        diagnose: Callable[[Process, Diagnosis], None],
     ) -> None:
         self._mechanism = mechanism
         self._dispatcher = dispatcher
         self._throttle = throttle
         self._tell = tell
+        self._diagnose = diagnose
         self._compactions = 0
 
     def give(self, process: Process, memory: ProcessMemory) -> AddressSpace:
@@ -51,6 +55,9 @@ class MemoryCalls:
         self.note_compaction(process)
         process.memory, space = memory, memory.space
         process.account = space.account
+        if memory.memcheck is not None:
+            process.checked = True
+            memory.memcheck.start(process.position, partial(self._diagnose, process))
         self._set_swap_ns(process, self._mechanism.save_ns(space), self._mechanism.restore_ns(space))
         return space
 
@@ -71,29 +78,29 @@ class MemoryCalls:
         """Read bytes; the event's value is what they are.
 
         Raises:
-            MemoryFault, OutOfMemory: as `AddressSpace.read`.
+            MemoryFault, OutOfMemory, ProcessAbort: as `ProcessMemory.read`.
         """
         memory = self.on_cpu(process)
-        return self._spend(process, memory, memory.space.read(address, size))
+        return self._spend(process, memory, memory.read(address, size))
 
     def store(self, process: Process, address: int, data: bytes) -> simpy.Event:
         """Write bytes.
 
         Raises:
-            MemoryFault, OutOfMemory: as `AddressSpace.write`.
+            MemoryFault, OutOfMemory, ProcessAbort: as `ProcessMemory.write`.
         """
         memory = self.on_cpu(process)
-        memory.space.write(address, data)
+        memory.write(address, data)
         return self._spend(process, memory, None)
 
     def access(self, process: Process, addresses: NDArray[np.int64], access: Access) -> simpy.Event:
         """Use one address after another, whatever the bytes are.
 
         Raises:
-            MemoryFault, OutOfMemory: as `AddressSpace.access_many`.
+            MemoryFault, OutOfMemory, ProcessAbort: as `ProcessMemory.access`.
         """
         memory = self.on_cpu(process)
-        memory.space.access_many(addresses, access)
+        memory.access(addresses, access)
         return self._spend(process, memory, None)
 
     def map_file(self, process: Process, name: str, size: int) -> int | None:

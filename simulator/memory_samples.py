@@ -65,6 +65,8 @@ def keep_figures(record: Recordings, process: Process, received_ns: int) -> None
         return
     memory.take_peak_bytes(received_ns)
     memory.count_repetition()
+    if memory.memcheck is not None:
+        memory.memcheck.finish()
     process.peak_heap_bytes = memory.peak_heap_bytes
     process.peak_resident_bytes = memory.peak_resident_bytes
     process.address_space_bytes = memory.space.virtual_bytes

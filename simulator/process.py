@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from simulator.code_position import CodePosition
 from simulator.groups import ROOT
 from simulator.memory.control import MemoryControl
 
@@ -67,6 +68,8 @@ class Process:
         leader: for one of those others, the process that it is a thread of.
         group: the group it is in.
         memory: its address space and heap; None before the start, after the end, and if refused.
+        position: where in its code it is, if it tells.
+        checked: whether memcheck looks, or looked, at what it does with memory.
         heap_log: the record of its heap; whoever wants one puts it there before the start.
         peak_heap_bytes, peak_resident_bytes, address_space_bytes, mallocs, frees: what is left to tell about
             its memory after the end.
@@ -92,6 +95,8 @@ class Process:
     peak_heap_bytes: int = 0
     peak_resident_bytes: int = 0
     address_space_bytes: int = 0
+    position: CodePosition = field(default_factory=CodePosition)
+    checked: bool = False
     heap_log: HeapLog | None = None
     mallocs: int = 0
     frees: int = 0

@@ -6,16 +6,21 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulator.memory.address_space import Access
 from simulator.memory.boundless import Boundless
 from simulator.memory.errors import OutOfMemory
 from simulator.memory.heap import Heap
 from simulator.memory.heap_config import FIRST_FIT
+from simulator.memory.memcheck.memcheck import Memcheck
+from simulator.memory.tagged_heap import TaggedHeap
 from simulator.memory.trajectory import TrajectoryCache, run_burst
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     import simpy
+    from numpy.typing import NDArray
 
     from simulator.burst import Burst
     from simulator.memory.address_space import AddressSpace, Layout
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from simulator.memory.heap_log import HeapLog
     from simulator.memory.heap_outcome import HeapFigures
     from simulator.memory.mechanism import Mechanism
+    from simulator.memory.memcheck.memcheck import Mode
     from simulator.memory.trajectory import Run, Trajectory
 
 
@@ -56,11 +62,20 @@ class ProcessMemory:
         mechanism: what the address space is made by.
         space: the address space.
         heap: the heap in it.
+        memcheck: looks at what the program does with both; None if nobody does.
+
+    Attributes:
+        stack_pointer: the stack pointer of a program that keeps one; it begins at the stack's top.
     """
 
-    def __init__(self, mechanism: Mechanism, space: AddressSpace, heap: Heap) -> None:
+    def __init__(
+        self, mechanism: Mechanism, space: AddressSpace, heap: Heap, memcheck: Memcheck | None = None
+    ) -> None:
         self.space = space
         self.heap = heap
+        self.memcheck = memcheck
+        self.stack_pointer = space.stack_top
+        self._blocks_of = memcheck or heap
         self._mechanism = mechanism
         self._owed_ns = 0
         self._blocks: dict[int, int] = {}
@@ -86,6 +101,7 @@ class ProcessMemory:
         heap: HeapConfig = FIRST_FIT,
         log: HeapLog | None = None,
         control: MemoryControl | None = None,
+        memcheck: Mode = "off",
     ) -> ProcessMemory:
         """Return the memory of a new process.
 
@@ -96,13 +112,16 @@ class ProcessMemory:
             heap: how the heap is run.
             log: keeps the places and lives of the heap's blocks.
             control: who is charged for it.
+            memcheck: whether what the program does with memory is looked at, and what is done then.
 
         Raises:
             OutOfMemory: the address space does not fit.
         """
         space = mechanism.create(layout, owner, control)
         try:
-            return cls(mechanism, space, Heap(space, heap, log=log, copy=space.copy))
+            made = (TaggedHeap if heap.tagged else Heap)(space, heap, log=log, copy=space.copy)
+            check = None if memcheck == "off" else Memcheck(space, made, layout, memcheck)
+            return cls(mechanism, space, made, check)
         except OutOfMemory:
             space.release()
             raise
@@ -112,7 +131,10 @@ class ProcessMemory:
         space = self._mechanism.fork(self.space, owner)
         # All of the heap's state but the space, which is the child's, and what records the parent's heap.
         others = {id(self.space): space, id(self.heap.log): None}
-        child = ProcessMemory(self._mechanism, space, copy.deepcopy(self.heap, others))
+        heap = copy.deepcopy(self.heap, others)
+        check = None if self.memcheck is None else self.memcheck.fork(space, heap)
+        child = ProcessMemory(self._mechanism, space, heap, check)
+        child.stack_pointer = self.stack_pointer
         child._blocks = dict(self._blocks)
         child._note_level()
         return child
@@ -123,38 +145,62 @@ class ProcessMemory:
         owed, self._owed_ns = self._owed_ns, 0
         return owed
 
+    def read(self, address: int, size: int) -> bytes:
+        """Return bytes of the program's; raises as `AddressSpace.read`, and ProcessAbort under memcheck."""
+        if self.memcheck is not None:
+            self.memcheck.check(Access.READ, address, size)
+        return self.space.read(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Put bytes of the program's; raises as `AddressSpace.write`, and ProcessAbort under memcheck."""
+        if self.memcheck is not None:
+            self.memcheck.check(Access.WRITE, address, len(data))
+        self.space.write(address, data)
+
+    def access(self, addresses: NDArray[np.int64], access: Access) -> None:
+        """Use addresses; raises as `AddressSpace.access_many`, and ProcessAbort under memcheck."""
+        if self.memcheck is not None and access is not Access.EXECUTE:
+            self.memcheck.check_many(access, addresses)
+        self.space.access_many(addresses, access)
+
+    def move_stack(self, pointer: int) -> None:
+        """Move the stack pointer: down when a function is called, up when it returns."""
+        if self.memcheck is not None:
+            self.memcheck.move_stack(self.stack_pointer, pointer)
+        self.stack_pointer = pointer
+
     def malloc(self, size: int) -> int:
         """Allocate on the heap and return the virtual address; raises OutOfMemory."""
-        address = self.heap.malloc(size)
+        address = self._blocks_of.malloc(size)
         self._note_level()
         return address
 
     def calloc(self, count: int, size: int) -> int:
         """Allocate an array on the heap and return the virtual address; raises OutOfMemory."""
-        address = self.heap.calloc(count, size)
+        address = self._blocks_of.calloc(count, size)
         try:
             self.space.clear(address, count * size)
         except OutOfMemory:
-            self.heap.free(address)
+            self._blocks_of.free(address)
             raise
         self._note_level()
         return address
 
     def realloc(self, address: int, size: int) -> int:
         """Resize a block and return its virtual address; raises OutOfMemory or InvalidFree."""
-        address = self.heap.realloc(address, size)
+        address = self._blocks_of.realloc(address, size)
         self._note_level()
         return address
 
     def aligned_alloc(self, alignment: int, size: int) -> int:
         """Allocate at a multiple of the alignment and return the virtual address; raises OutOfMemory."""
-        address = self.heap.aligned_alloc(alignment, size)
+        address = self._blocks_of.aligned_alloc(alignment, size)
         self._note_level()
         return address
 
     def free(self, address: int) -> None:
         """Free a block of the heap; raises InvalidFree."""
-        self.heap.free(address)
+        self._blocks_of.free(address)
 
     def begin(self, burst: Burst, received_ns: int) -> Trajectory:
         """Carry out a burst's memory events; it begins when the process will have received `received_ns`."""

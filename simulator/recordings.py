@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from simulator.kills import KillRecord
     from simulator.memory.address_space import Region
     from simulator.memory.control import MemoryControl
+    from simulator.memory.memcheck.diagnosis import Diagnosis
     from simulator.memory.physical import Holding
     from simulator.tables import Float64s, Int64s, Matrix
 
@@ -124,13 +125,27 @@ class RegionRecord(NamedTuple):
     region: Region
 
 
+class MemoryErrorRecord(NamedTuple):
+    """What memcheck found in a process.
+
+    Attributes:
+        at_ns: when, for the first time.
+        pid: in which.
+        diagnosis: what.
+    """
+
+    at_ns: int
+    pid: int
+    diagnosis: Diagnosis
+
+
 class KernelEvent(NamedTuple):
     """Something worth telling.
 
     Attributes:
         at_ns: when.
         pid: to whom, NOBODY for a currency.
-        kind: "spawn", "fork", "compact", "throttle", "refuse", "exit", "kill" or "tickets".
+        kind: "spawn", "fork", "print", "compact", "throttle", "refuse", "exit", "kill" or "tickets".
         detail: in words.
     """
 
@@ -164,6 +179,7 @@ class Recordings:
         events: in order of time.
         kills: processes that were killed or refused for want of memory, in order of time.
         regions: the regions of every address space at its end.
+        memory_errors: what memcheck found, in order of time.
         slices: arrays of `SLICE`, in order of the slices' end.
         requests: by number of the source, int64[3, requests] in order of arrival: when each arrived, started
             and finished, as in the log of `simulator.tables.Sources`.
@@ -184,6 +200,7 @@ class Recordings:
     events: list[KernelEvent] = field(default_factory=list)
     kills: list[KillRecord] = field(default_factory=list)
     regions: list[RegionRecord] = field(default_factory=list)
+    memory_errors: list[MemoryErrorRecord] = field(default_factory=list)
     slices: list[Matrix] = field(default_factory=list)
     requests: dict[int, list[Matrix]] = field(default_factory=dict)
 

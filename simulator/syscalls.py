@@ -127,6 +127,8 @@ class SystemCalls:
 
         Raises:
             InvalidFree: no block begins there.
+            ProcessAbort: as with InvalidFree, or the allocator's own words were written over, on a heap that
+                keeps them in memory.
         """
         self._heap.free(address)
 
@@ -140,12 +142,42 @@ class SystemCalls:
         """Virtual address behind the last byte of the stack, which grows down from there."""
         return self._memory.space.stack_top
 
+    @property
+    def stack_pointer(self) -> int:
+        """Virtual address of the last byte that was pushed; a program that keeps a stack moves it.
+
+        The kernel does not need it. Where memcheck is on, what lies below is not to be used, and what comes
+        into use again has not been written.
+        """
+        return self._memory.stack_pointer
+
+    @stack_pointer.setter
+    def stack_pointer(self, address: int) -> None:
+        self._memory.move_stack(address)
+
+    def enter(self, function: str) -> None:
+        """Say that a function is called; so, with `leave` and `at`, diagnoses can name places."""
+        self._process.position.enter(function)
+
+    def leave(self) -> None:
+        """Say that the function entered last returns."""
+        self._process.position.leave()
+
+    def at(self, where: str) -> None:
+        """Say where in the innermost function the program is: "line 12"."""
+        self._process.position.at(where)
+
+    def print(self, text: str) -> None:
+        """Put a line of output on record, among the events."""
+        self._machine.tell(self._process, "print", text)
+
     def load(self, address: int, size: int) -> simpy.Event:
         """Read `size` bytes at a virtual address; the event's value is the bytes.
 
         Raises:
             MemoryFault: the process may not read there.
             OutOfMemory: there is no memory to serve a page fault with.
+            ProcessAbort: memcheck found something, and that is to end the process.
         """
         return self._machine.memory_calls.load(self._process, address, size)
 
@@ -155,6 +187,7 @@ class SystemCalls:
         Raises:
             MemoryFault: the process may not write there.
             OutOfMemory: there is no memory to serve a page fault with.
+            ProcessAbort: memcheck found something, and that is to end the process.
         """
         return self._machine.memory_calls.store(self._process, address, data)
 
@@ -164,6 +197,7 @@ class SystemCalls:
         Raises:
             MemoryFault: the process may not use one of them so; those before it were used.
             OutOfMemory: there is no memory to serve a page fault with.
+            ProcessAbort: memcheck found something, and that is to end the process.
         """
         return self._machine.memory_calls.access(self._process, addresses, access)
 

@@ -45,11 +45,14 @@ class Workload:
         heap_bytes: room its heap needs, unless the scenario says otherwise.
         recorded: whether its CPU times and allocations were recorded from a real run; otherwise they are
             modelled, and reports say so.
+        stores_bytes: whether what it stores matters: the allocator's headers and free list are then in the
+            memory that it uses, where it can damage them.
     """
 
     program: Program
     heap_bytes: int
     recorded: bool = False
+    stores_bytes: bool = False
 
 
 Factory = Callable[..., Workload]

@@ -86,5 +86,17 @@ class InvalidFree(MemoryFault):
     """free() of an address that malloc() never returned, or that is free already."""
 
 
+class ProcessAbort(TimeshareError):  # noqa: N818 - the C library's name for what it does
+    """A check within a process failed, and it called abort(): its memory, or an assertion, does not hold.
+
+    Attributes:
+        reason: what the check found, as the process's exit reason tells it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class ForkError(TimeshareError):
     """An address space of this kind cannot be duplicated."""

@@ -86,6 +86,7 @@ class HeapConfig:
         adaptive: freeing a mapping raises the mmap threshold to its size and the trim threshold to twice
             that, up to 32 MiB (glibc).
         realloc_in_place: a block that is resized stays where it is, if it can.
+        tagged: headers and the free list are bytes in memory (`simulator.memory.tagged_heap`).
     """
 
     placement: str = "first"
@@ -106,6 +107,7 @@ class HeapConfig:
     mmap_threshold_bytes: int | None = None
     adaptive: bool = False
     realloc_in_place: bool = True
+    tagged: bool = False
 
     def __post_init__(self) -> None:
         for option, value, known in (

@@ -30,7 +30,9 @@ MAPPED = "mapped"
 class MappedPages(AddressSpace):
     """An address space in pages, each in any frame or in none until it is touched.
 
-    Code lies at 0, the heap behind it, the stack at the top of the address space and mappings below it.
+    The code begins in page 1: nothing lies in page 0, so that a null pointer faults (as on the VAX, OSTEP
+    chapter 23, and under Linux). The heap lies behind the code, or begins at 0 where there is none; the stack
+    lies at the top of the address space and mappings below it.
 
     Attributes:
         number: the address space identifier, by which the TLB tells it from others.
@@ -75,7 +77,7 @@ class MappedPages(AddressSpace):
         self.version = 0
         shape = self.shape = mechanism.shape
         self.top = shape.pages * shape.page_size
-        heap_start = round_up(layout.code_bytes, max(shape.page_size, HEAP_ALIGNMENT))
+        heap_start = round_up(self.code_start + layout.code_bytes, max(shape.page_size, HEAP_ALIGNMENT))
         self.heap_limit = heap_start + layout.heap_bytes
         self.stack_first = shape.pages - -(-layout.stack_bytes // shape.page_size)
         if heap_start + layout.heap_bytes > self.stack_first * shape.page_size:
@@ -128,8 +130,8 @@ class MappedPages(AddressSpace):
 
     @property
     def code_start(self) -> int:
-        """The code begins at 0."""
-        return 0
+        """The code begins in page 1; without code there is no program with pointers to be caught."""
+        return self.shape.page_size if self.layout.code_bytes else 0
 
     @property
     def stack_top(self) -> int:
@@ -292,13 +294,13 @@ class MappedPages(AddressSpace):
         layout = self.layout
         if layout.code_bytes == 0:
             return
-        region = self.add("code", 0, layout.code_bytes, "rx")
+        region = self.add("code", self.code_start, self.code_start + layout.code_bytes, "rx")
         if code is None:
             name = f"code of {layout.program}" if layout.program else self.owner
             key = name if layout.program else f"code of space {self.number}"
-            code = self.mechanism.open_file(name, region.last, key)
+            code = self.mechanism.open_file(name, region.last - region.first, key)
         self.join(region, code)
-        self.mechanism.pager.bring_in(self, region, np.arange(region.last))
+        self.mechanism.pager.bring_in(self, region, np.arange(region.first, region.last))
 
     def _map(self, name: str, size: int, allows: str) -> PageRegion:
         pages = -(-size // self.shape.page_size)

@@ -113,7 +113,7 @@ class PagingMechanism(Mechanism):
             OutOfMemory: there are no frames for its tables.
         """
         parent = self.own(space, PagedSpace)
-        code = parent.regions_by_page.at(0)
+        code = parent.regions_by_page.at(parent.code_start >> parent.shape.offset_bits)
         shared = code.file if code is not None else None
         child = self._create(parent.layout, owner, shared, parent.control)
         try:
