@@ -13,6 +13,7 @@ from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
 from scenarios.memory import TRANSLATIONS, Disk, MachineMemory, TlbOptions
 from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Machine, Scenario, Scheduler
+from scenarios.swap import Swap
 
 _ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
@@ -24,6 +25,7 @@ _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     ("machine", "memory"): MachineMemory,
     ("machine", "memory", "heap"): Heap,
     ("machine", "memory", "disk"): Disk,
+    ("machine", "memory", "swap"): Swap,
     ("machine", "memory", "translation", "paging", "tlb"): TlbOptions,
     ("scheduler",): Scheduler,
 }

@@ -110,6 +110,7 @@ class Machine:
         )
         self.clock = self.dispatcher.clock
         self.mechanism = mechanism or BaseAndBoundsMechanism(memory_bytes, MemoryCosts())
+        self.mechanism.now_ns = lambda: int(self.dispatcher.state.totals.now_ns[0])
         self.memory = self.mechanism.memory
         self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self._tell)
         self.processes: list[Process] = []
@@ -217,10 +218,15 @@ class Machine:
                 served=lambda: int(state.sources.served[number]),
                 busy=lambda: bool(state.sources.current[number] != NOBODY),
                 began_ns=self.received_ns(process),
+                interrupt=lambda: self.dispatcher.end_service(pid),
             )
             event.callbacks.append(process.memory.end_repetition)
             process.memory.repeat(burst, repetition)
         return event
+
+    def served(self, source: Source) -> int:
+        """Return how many requests the kernel has answered since `serve` was last called for a source."""
+        return int(self.dispatcher.state.sources.served[source.number])
 
     def received_ns(self, process: Process) -> int:
         """Return the CPU time that a process's threads have received and that has been booked."""
@@ -250,7 +256,7 @@ class Machine:
         for process in self.processes:
             keep_figures(self.recordings, process, self.received_ns(process))
         self.dispatcher.write_out()
-        self.memory.check()
+        self.mechanism.check()
 
     def state_of(self, process: Process) -> ProcessState:
         """Return what a process is doing now."""
@@ -306,7 +312,7 @@ class Machine:
         process.waiting.clear()
         words = {"exited": "exit", "killed": "kill", "refused": "refuse"}
         self._tell(process, words[kind], reason or f"exit code {code}")
-        self.memory.check()
+        self.mechanism.check()
 
     def _tell(self, process: Process, kind: str, detail: str) -> None:
         self.recordings.events.append(KernelEvent(self.clock.now_ns, process.pid, kind, detail))

@@ -1,4 +1,8 @@
-"""What a process does with memory: getting it, bytes in and out, files, many accesses at once, and fork."""
+"""What a process does with memory: getting it, bytes in and out, files, many accesses at once, and fork.
+
+Where pages can be on disk, an access is carried out up to the first page that is: the process spends what it
+owes for the fault, is blocked until the disk is done, and goes on. Everything else costs CPU time alone.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simulator.memory.address_space import Access
+from simulator.memory.errors import OutOfMemory
 from simulator.memory.format import format_bytes
 
 if TYPE_CHECKING:
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     import simpy
     from numpy.typing import NDArray
 
+    from simulator.burst import Burst
     from simulator.dispatcher import Dispatcher
     from simulator.memory.address_space import AddressSpace
     from simulator.memory.mechanism import Mechanism
@@ -55,39 +61,94 @@ class MemoryCalls:
         self._set_swap_ns(process, 0, 0)
 
     def pay(self, process: Process) -> Generator[simpy.Event, Any, None]:
-        """Have a process spend the CPU time that it owes for memory, if any."""
-        owed = 0 if process.memory is None else process.memory.take_owed_ns()
-        if owed:
-            yield self._dispatcher.demand(process.pid, owed)
+        """Have a process spend the CPU time that it owes for memory, and wait for the disk, if it must."""
+        if process.memory is not None:
+            yield from self._settle(process, process.memory)
+
+    def compute(self, process: Process, cpu_ns: int) -> simpy.Event:
+        """Have a process execute for so long, and for what it owes for memory."""
+        memory = self.living(process)
+        done_ns = memory.take_disk_done_ns()
+        if done_ns <= self._dispatcher.clock.now_ns:
+            return self._dispatcher.demand(process.pid, cpu_ns + memory.take_owed_ns())
+        memory.space.disk_done_ns = done_ns
+        return self._dispatcher.clock.process(self._compute_later(process, memory, cpu_ns))
+
+    def execute(self, process: Process, burst: Burst, received_ns: Callable[[], int]) -> simpy.Event:
+        """Have a process execute a burst, whole or, if it may have to wait for the disk, in pieces.
+
+        Args:
+            process: who.
+            burst: what.
+            received_ns: says what CPU time the process has received.
+        """
+        memory, kernel, pid = self.living(process), self._dispatcher, process.pid
+        if memory.space.disk_done_ns > kernel.clock.now_ns:
+            return kernel.clock.process(self._execute_later(process, memory, burst, received_ns))
+        owed = memory.take_owed_ns()
+        trajectory = memory.begin(burst, received_ns() + owed)
+        failure = trajectory.failure
+        if memory.pieces is not None:
+            error = None if failure is None else failure.error
+            return kernel.clock.process(self._execute_in_pieces(process, memory, burst, owed, error))
+        if failure is None:
+            faults = trajectory.end_ns - burst.cpu_ns
+            event = kernel.execute(pid, burst, burst.cpu_ns, before_ns=owed + faults)
+        else:
+            until = int(burst.event_offset_ns[failure.event])
+            before = owed + failure.offset_ns - until
+            event = kernel.execute(pid, burst, until, before_ns=before, failure=failure.error)
+        event.callbacks.append(lambda _: memory.finish())
+        return event
 
     def load(self, process: Process, address: int, size: int) -> simpy.Event:
         """Read bytes; the event's value is what they are.
 
         Raises:
-            MemoryFault, OutOfMemory: as `AddressSpace.read`.
+            MemoryFault, OutOfMemory: as `AddressSpace.read`; where the disk had to be waited for, the event
+                fails with them.
         """
-        memory = self.on_cpu(process)
-        return self._spend(process, memory, memory.space.read(address, size))
+        parts: list[bytes] = []
+
+        def step(space: AddressSpace) -> bool:
+            at = sum(len(part) for part in parts)
+            length = space.step_bytes(address + at, size - at)
+            parts.append(space.read(address + at, length))
+            return at + length >= size
+
+        return self._step_by_step(process, step, lambda: b"".join(parts))
 
     def store(self, process: Process, address: int, data: bytes) -> simpy.Event:
         """Write bytes.
 
         Raises:
-            MemoryFault, OutOfMemory: as `AddressSpace.write`.
+            MemoryFault, OutOfMemory: as `AddressSpace.write`; see `load`.
         """
-        memory = self.on_cpu(process)
-        memory.space.write(address, data)
-        return self._spend(process, memory, None)
+        done = 0
+
+        def step(space: AddressSpace) -> bool:
+            nonlocal done
+            length = space.step_bytes(address + done, len(data) - done)
+            space.write(address + done, data[done : done + length])
+            done += length
+            return done >= len(data)
+
+        return self._step_by_step(process, step, lambda: None)
 
     def access(self, process: Process, addresses: NDArray[np.int64], access: Access) -> simpy.Event:
         """Use one address after another, whatever the bytes are.
 
         Raises:
-            MemoryFault, OutOfMemory: as `AddressSpace.access_many`.
+            MemoryFault, OutOfMemory: as `AddressSpace.access_many`; see `load`.
         """
-        memory = self.on_cpu(process)
-        memory.space.access_many(addresses, access)
-        return self._spend(process, memory, None)
+        done = 0
+
+        def step(space: AddressSpace) -> bool:
+            nonlocal done
+            done += space.access_some(addresses[done:], access)
+            return done >= len(addresses)
+
+        return self._step_by_step(process, step, lambda: None)
 
     def map_file(self, process: Process, name: str, size: int) -> int | None:
         """Have a file that is only read in memory, shared with others; return its address.
@@ -119,9 +180,18 @@ class MemoryCalls:
         Raises:
             RuntimeError: the process has ended.
         """
+        memory = self.living(process)
+        self.note_on_cpu(process)
+        return memory
+
+    def living(self, process: Process) -> ProcessMemory:
+        """Return a process's memory.
+
+        Raises:
+            RuntimeError: the process has ended.
+        """
         if process.memory is None:
             raise RuntimeError(f"process {process.pid} has ended and makes no more system calls")
-        self.note_on_cpu(process)
         return process.memory
 
     def note_on_cpu(self, process: Process) -> None:
@@ -146,13 +216,93 @@ class MemoryCalls:
         columns.save_ns[process.pid : process.pid + process.threads] = save_ns
         columns.restore_ns[process.pid : process.pid + process.threads] = restore_ns
 
-    def _spend(self, process: Process, memory: ProcessMemory, value: object) -> simpy.Event:
-        """Return an event that happens with a value when the process has received the time it owes."""
+    def _step_by_step(
+        self, process: Process, step: Callable[[AddressSpace], bool], value: Callable[[], object]
+    ) -> simpy.Event:
+        """Take steps until one says that it was the last; return an event with a value.
+
+        Only a step that has to wait for the disk keeps the next ones waiting. The process spends what it owes
+        then, and at the end.
+        """
+        memory = self.on_cpu(process)
+        last = step(memory.space)
+        while not last and not memory.space.disk_done_ns:
+            last = step(memory.space)
         self.note_compaction(process)
-        done = self._dispatcher.clock.event()
+        clock = self._dispatcher.clock
+        if memory.space.disk_done_ns:
+            return clock.process(self._go_on(process, memory, step, value, last=last))
+        done = clock.event()
         spent = self._dispatcher.demand(process.pid, memory.take_owed_ns())
-        spent.callbacks.append(partial(_happen, done, value))
+        spent.callbacks.append(partial(_happen, done, value()))
         return done
+
+    def _go_on(
+        self,
+        process: Process,
+        memory: ProcessMemory,
+        step: Callable[[AddressSpace], bool],
+        value: Callable[[], object],
+        *,
+        last: bool,
+    ) -> Generator[simpy.Event, Any, object]:
+        yield from self._settle(process, memory)
+        while not last and process.memory is memory:
+            self.note_on_cpu(process)
+            last = step(memory.space)
+            if last or memory.space.disk_done_ns:
+                yield from self._settle(process, memory)
+        return value()
+
+    def _settle(self, process: Process, memory: ProcessMemory) -> Generator[simpy.Event, Any, None]:
+        """Spend the CPU time that is owed, then be blocked until the disk is done."""
+        owed, done_ns = memory.take_owed_ns(), memory.take_disk_done_ns()
+        if owed:
+            yield self._dispatcher.demand(process.pid, owed)
+        clock = self._dispatcher.clock
+        if done_ns > clock.now_ns:
+            memory.space.account.blocked_ns += done_ns - clock.now_ns
+            yield clock.timeout(done_ns - clock.now_ns)
+
+    def _compute_later(
+        self, process: Process, memory: ProcessMemory, cpu_ns: int
+    ) -> Generator[simpy.Event, Any, None]:
+        yield from self._settle(process, memory)
+        yield self._dispatcher.demand(process.pid, cpu_ns)
+
+    def _execute_later(
+        self, process: Process, memory: ProcessMemory, burst: Burst, received_ns: Callable[[], int]
+    ) -> Generator[simpy.Event, Any, None]:
+        yield from self._settle(process, memory)
+        yield self.execute(process, burst, received_ns)
+
+    def _execute_in_pieces(
+        self, process: Process, memory: ProcessMemory, burst: Burst, before_ns: int, failure: Exception | None
+    ) -> Generator[simpy.Event, Any, None]:
+        """Execute a burst piece by piece; each begins when its pages are in memory."""
+        pieces, kernel = memory.pieces, self._dispatcher
+        for piece in range(0 if pieces is None else pieces.count):
+            if process.memory is not memory or pieces is None:
+                return
+            self.note_on_cpu(process)
+            try:
+                from_ns, until_ns = pieces.touch(piece)
+            except OutOfMemory:
+                memory.finish()
+                raise
+            faults_ns = memory.take_owed_ns()
+            memory.delay(faults_ns)
+            before_ns += faults_ns
+            if memory.space.disk_done_ns > kernel.clock.now_ns:
+                yield kernel.demand(process.pid, before_ns)
+                before_ns = 0
+                yield from self._settle(process, memory)
+            if until_ns - from_ns + before_ns > 0:
+                yield kernel.execute(process.pid, burst, until_ns, from_ns=from_ns, before_ns=before_ns)
+            before_ns = 0
+        memory.finish()
+        if failure is not None:
+            raise failure
 
 
 def _happen(done: simpy.Event, value: object, _spent: simpy.Event) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import simpy
 
     from simulator.burst import Burst
-    from simulator.memory.address_space import AddressSpace, Layout
+    from simulator.memory.address_space import AddressSpace, BurstInPieces, Layout
     from simulator.memory.heap_config import HeapConfig
     from simulator.memory.heap_log import HeapLog
     from simulator.memory.heap_outcome import HeapFigures
@@ -33,11 +33,17 @@ class Repetition:
         served: returns how many bursts have been completed.
         busy: says whether one more is in progress.
         began_ns: CPU time that the process had received when it began.
+        interrupt: lets it end with the burst in progress.
     """
 
     served: Callable[[], int]
     busy: Callable[[], bool]
     began_ns: int
+    interrupt: Callable[[], None]
+
+    def begun(self) -> int:
+        """Return how many bursts have begun."""
+        return self.served() + self.busy()
 
 
 class ProcessMemory:
@@ -54,6 +60,9 @@ class ProcessMemory:
         mechanism: what the address space is made by.
         space: the address space.
         heap: the heap in it.
+
+    Attributes:
+        pieces: what the burst that has begun is to be executed in; None for one piece.
     """
 
     def __init__(self, mechanism: Mechanism, space: AddressSpace, heap: Heap) -> None:
@@ -70,6 +79,7 @@ class ProcessMemory:
         self._repetition: Repetition | None = None
         self._run: Run | None = None
         self._seen_bursts = 0
+        self.pieces: BurstInPieces | None = None
         self.peak_heap_bytes = 0
         self.peak_resident_bytes = self.space.resident_bytes
 
@@ -118,6 +128,11 @@ class ProcessMemory:
         owed, self._owed_ns = self._owed_ns, 0
         return owed
 
+    def take_disk_done_ns(self) -> int:
+        """Return until when a disk must be waited for because of what was done since the last call, or 0."""
+        done, self.space.disk_done_ns = self.space.disk_done_ns, 0
+        return done
+
     def malloc(self, size: int) -> int:
         """Allocate on the heap and return the virtual address; raises OutOfMemory."""
         address = self.heap.malloc(size)
@@ -152,10 +167,17 @@ class ProcessMemory:
         self.heap.free(address)
 
     def begin(self, burst: Burst, received_ns: int) -> Trajectory:
-        """Carry out a burst's memory events; it begins when the process will have received `received_ns`."""
+        """Carry out a burst's memory events; it begins when the process will have received `received_ns`.
+
+        Where it is to be executed in pieces, they count their faults themselves, and `delay` hears of it.
+        """
         if self.heap.log is not None:
             self.heap.log.now_ns = received_ns
         carried_out = self._trajectories.run(self.heap, burst, self._blocks)
+        self.pieces = self.space.pieces(burst, carried_out)
+        if self.pieces is not None:
+            self._enter(carried_out, received_ns)
+            return carried_out
         trajectory = self.space.touch_burst(burst, carried_out)
         # What is in the trajectory is not owed any more.
         within = trajectory.end_ns - carried_out.end_ns
@@ -164,11 +186,17 @@ class ProcessMemory:
         self._enter(trajectory, received_ns)
         return trajectory
 
+    def delay(self, cpu_ns: int) -> None:
+        """Let the rest of a burst in pieces come later: CPU time is spent that is none of its own."""
+        self._began_ns += cpu_ns
+        self.peak_resident_bytes = max(self.peak_resident_bytes, self.space.resident_bytes)
+
     def finish(self) -> None:
         """End the burst: the heap is as the events left it."""
         if self._trajectory is not None:
             self._exit(self._trajectory)
             self.space.end_burst()
+        self.pieces = None
         self._note_level()
 
     def is_steady(self, burst: Burst) -> bool:
@@ -178,7 +206,7 @@ class ProcessMemory:
         """
         run = self._trajectories.repetition(self.heap, burst, self._blocks)
         self._settle()
-        if run is None or self._owed_ns > 0:
+        if run is None or self._owed_ns > 0 or self.space.disk_done_ns or self.pieces is not None:
             return False
         # Faults would make it another one.
         return self.space.steady_burst(burst, run.trajectory) is run.trajectory
@@ -188,19 +216,23 @@ class ProcessMemory:
         self._repetition = repetition
         self._run = self._trajectories.repetition(self.heap, burst, self._blocks)
         self._seen_bursts = 0
+        if self._run is not None:
+            trajectory = self._run.trajectory
+            self.space.repeat_burst(burst, trajectory, repetition.begun, repetition.interrupt)
 
     def end_repetition(self, _event: simpy.Event | None = None) -> None:
         """End that: no burst is in progress."""
         if self._repetition is not None:
             self._catch_up()
             self.count_repetition()
+            self.space.end_repetition()
             self._repetition = None
             self._note_level()
 
     def count_repetition(self) -> None:
         """Count the mallocs and frees of the repeated bursts so far, begun ones included."""
         if self._repetition is not None and self._run is not None:
-            bursts = self._repetition.served() + self._repetition.busy()
+            bursts = self._repetition.begun()
             if bursts:
                 run = self._run
                 peak = run.trajectory.peak_bytes

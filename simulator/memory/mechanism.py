@@ -9,7 +9,7 @@ from simulator.errors import InvariantError
 from simulator.memory.errors import ForkError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from simulator.memory.address_space import AddressSpace, Layout
     from simulator.memory.costs import MemoryCosts
@@ -23,6 +23,7 @@ class Mechanism(ABC):
 
     Attributes:
         costs: what memory costs in time.
+        now_ns: tells the time; whoever has a clock puts it here.
         name: what scenarios call it.
     """
 
@@ -30,6 +31,7 @@ class Mechanism(ABC):
 
     def __init__(self, costs: MemoryCosts) -> None:
         self.costs = costs
+        self.now_ns: Callable[[], int] = lambda: 0
 
     @property
     @abstractmethod
@@ -81,6 +83,14 @@ class Mechanism(ABC):
             How many bytes were freed, fewer where there were no more; 0 where nothing can be kept elsewhere.
         """
         return 0
+
+    def check(self) -> None:
+        """Balance the books.
+
+        Raises:
+            InvariantError: they do not.
+        """
+        self.memory.check()
 
     def run_on(self, space: AddressSpace, cpu: int, switches: int) -> None:  # noqa: B027 - nothing to know for most
         """Learn that a process executes: before it uses memory, and before memory is looked at.

@@ -122,6 +122,10 @@ class Frames:
         """Return how many users a frame has."""
         return int(self._users[frame])
 
+    def users_of_all(self) -> NDArray[np.int32]:
+        """Return int32[frames], how many users each frame has."""
+        return self._users
+
     def release(self, frames: Frame) -> None:
         """Take a user from each of the frames, which differ from each other.
 

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.memory.paging.shape import FRAME_SHIFT, PRESENT, SMALL_ENTRY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -29,8 +29,14 @@ class PageTable:
         held_bytes: physical memory that the tables take.
     """
 
-    def __init__(self, frames: Frames, shape: Shape, owner: str) -> None:
+    def __init__(self, frames: Frames, shape: Shape, owner: str, make_room: Callable[[int], None]) -> None:
         """Makes an empty root.
+
+        Args:
+            frames: where tables lie.
+            shape: how addresses are taken apart.
+            owner: whose they are, for memory maps.
+            make_room: called with a number of frames that are about to be needed.
 
         Raises:
             OutOfMemory: there are no frames for it.
@@ -39,6 +45,7 @@ class PageTable:
         self.held_bytes = 0
         self._frames = frames
         self._owner = owner
+        self._make_room = make_room
         self._tables: dict[int, int] = {}
         self._root = self._new(0)
         # The leaves as arrays, by the page number's upper bits: views of the same memory.
@@ -104,6 +111,11 @@ class PageTable:
                 entries[part] = leaf[pages[part] & (len(leaf) - 1)]
         return entries
 
+    def get_any(self, pages: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As `get_many`, in any order."""
+        different, where = np.unique(pages, return_inverse=True)
+        return self.get_many(different)[where]
+
     def set_many(self, pages: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
         """Write the entries of pages, ascending, making tables where there are none.
 
@@ -159,6 +171,7 @@ class PageTable:
     def _new(self, level: int) -> int:
         size = self.shape.table_bytes(level)
         count = size // self.shape.page_size
+        self._make_room(count)
         first = self._frames.allocate_neighbours(count, self._owner)
         self._tables[first] = count
         self.held_bytes += size
