@@ -213,7 +213,7 @@ class MachineMemory(_Part):
     )
     scope: Scope = Field(
         default="global",
-        description="Whose pages go: anybody's, or local: those of the job that needs a frame, if it has any.",
+        description="Whose pages go: anybody's, or local: those of the job that needs a frame, if any.",
     )
     working_set_ns: PositiveDuration = Field(
         default=USUAL_WINDOW_NS,

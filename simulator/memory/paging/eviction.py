@@ -64,8 +64,7 @@ class Eviction:
         for frame in private[np.isin(private, list(residents.sharers))].tolist():
             self._unmap_shared(frame, losers)
         self._unmap(private[residents.space[private] >= 0], losers)
-        for frame in files.tolist():
-            self._drop(frame, losers)
+        self._drop(files, losers)
         for space in losers.values():
             space.version += 1
             space.lose()
@@ -122,22 +121,24 @@ class Eviction:
         del residents.sharers[frame]
         residents.forget(np.array([frame]))
 
-    def _drop(self, frame: int, losers: dict[int, MappedPages]) -> None:
-        """Take a file's page from all that have it mapped; it can be read again."""
+    def _drop(self, frames: NDArray[np.int64], losers: dict[int, MappedPages]) -> None:
+        """Take files' pages from all that have them mapped; they can be read again."""
         residents = self._residents
-        file, page = residents.file_of(int(residents.file[frame])), int(residents.page[frame])
-        for space, place in mapped_at(file, page):
-            losers.setdefault(space.number, space)
-            space.table.set(place, 0)
-            _forget_translations(space, np.array([place]))
-        file.frames[page] = -1
-        file.dropped[page] = residents.records.used_at[frame]
-        residents.forget(np.array([frame]))
-        self._frames.release(np.array([frame]))
+        for file, pages in residents.by_file(frames):
+            for space, places in mapped_at(file, pages):
+                losers.setdefault(space.number, space)
+                space.table.set_many(places, np.zeros(len(places), np.int64))
+                _forget_translations(space, places)
+            file.dropped[pages] = residents.records.used_at[file.frames[pages]]
+            file.frames[pages] = NONE
+        residents.forget(frames)
+        self._frames.release(frames)
 
 
 def _forget_translations(space: MappedPages, pages: NDArray[np.int64]) -> None:
     """Take pages, ascending, out of every TLB."""
+    if not len(pages):
+        return
     edges = np.flatnonzero(np.diff(pages) != 1) + 1
     starts, ends = pages[np.concatenate([[0], edges])], pages[np.concatenate([edges - 1, [len(pages) - 1]])]
     for first, last in zip(starts.tolist(), ends.tolist(), strict=True):

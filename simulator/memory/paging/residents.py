@@ -52,10 +52,6 @@ class Residents:
         """Return the space of a number."""
         return self._spaces[number]
 
-    def file_of(self, number: int) -> SharedFile:
-        """Return the file of a number."""
-        return self._files[number]
-
     def spaces(self) -> list[MappedPages]:
         """Return the spaces that have had private pages, in the order in which they came."""
         return list(self._spaces.values())
@@ -140,17 +136,20 @@ class Residents:
         """Clear the reference bits of frames, in their entries, too."""
         self.records.referenced[frames] = False
         for number in np.unique(self.space[frames]).tolist():
-            own = frames[self.space[frames] == number]
-            if number == NONE:
-                for frame in own.tolist():
-                    file = self._files[int(self.file[frame])]
-                    for space, page in mapped_at(file, int(self.page[frame])):
-                        _clear(space, np.array([page]))
-            else:
-                _clear(self._spaces[number], np.sort(self.page[own]))
-        for frame in [frame for frame in self.sharers if frame in frames]:
+            if number != NONE:
+                _clear(self._spaces[number], np.sort(self.page[frames[self.space[frames] == number]]))
+        for file, pages in self.by_file(frames):
+            for space, own in mapped_at(file, pages):
+                _clear(space, own)
+        for frame in frames[np.isin(frames, list(self.sharers))].tolist() if self.sharers else ():
             for number, page in self.sharers[frame]:
                 _clear(self._spaces[number], np.array([page]))
+
+    def by_file(self, frames: NDArray[np.int64]) -> list[tuple[SharedFile, NDArray[np.int64]]]:
+        """Return the files that some of the frames hold pages of, and which pages, ascending."""
+        numbers = self.file[frames]
+        found = [number for number in np.unique(numbers).tolist() if number != NONE]
+        return [(self._files[number], np.sort(self.page[frames[numbers == number]])) for number in found]
 
     def check(self, users: NDArray[np.int32]) -> None:
         """Balance the books against the frames' numbers of users.
@@ -178,14 +177,15 @@ class Residents:
         return pages
 
 
-def mapped_at(file: SharedFile, page: int) -> list[tuple[MappedPages, int]]:
-    """Return where a file's page is in the spaces that have the file mapped and the page present."""
-    return [
-        (space, region.first + page)
-        for space in dict.fromkeys(file.users)
-        for region in space.regions_by_page
-        if region.file is file and space.table.entry(region.first + page) & PRESENT
-    ]
+def mapped_at(file: SharedFile, pages: NDArray[np.int64]) -> list[tuple[MappedPages, NDArray[np.int64]]]:
+    """Return who has pages of a file, ascending, mapped and present, and at which virtual pages."""
+    places = []
+    for space in dict.fromkeys(file.users):
+        for region in space.regions_by_page:
+            if region.file is file:
+                own = pages + region.first
+                places.append((space, own[(space.table.get_many(own) & PRESENT) != 0]))
+    return places
 
 
 def _clear(space: MappedPages, pages: NDArray[np.int64]) -> None:

@@ -28,33 +28,32 @@ class Clock(Replacement):
         self._hand = 0
 
     def victims(self, candidates: Frames, count: int) -> Frames:
-        """Turn the hand for one page after another."""
+        """Turn the hand until so many pages have been found, those in a row in one step."""
         left, chosen = candidates, []
-        for _ in range(count):
-            victim = self._turn(left)
-            chosen.append(victim)
-            left = left[left != victim]
-        return np.array(chosen, np.int64)
+        found = 0
+        while found < count:
+            start = int(np.searchsorted(left, self._hand))
+            way = np.concatenate([left[start:], left[:start]])
+            taken = way[self._turn(way, count - found)]
+            chosen.append(taken)
+            found += len(taken)
+            left = left[~np.isin(left, taken)]
+        return np.concatenate(chosen)
 
-    def _turn(self, candidates: Frames) -> int:
-        """Turn the hand to the next page that goes, and past it."""
-        start = int(np.searchsorted(candidates, self._hand))
-        way = np.concatenate([candidates[start:], candidates[:start]])
+    def _turn(self, way: Frames, count: int) -> NDArray[np.int64]:
+        """Turn the hand along a way; return the places on it where it found pages that go, perhaps none."""
         used, dirty = self.records.referenced[way], self.records.dirty[way]
-        at = _first(~used & ~dirty)
-        passed = way if at is None else way[:at]
-        if at is None:
+        places = np.flatnonzero(~used & ~dirty)[:count]
+        passed = used.copy()
+        if len(places):
+            passed[places[-1] :] = False
+        elif dirty.all() and not used.any():
+            places = np.arange(min(count, len(way)))
+        else:
             # A full round: all are unused now, but those spared in it have had their second chance.
-            at = _first(~used)
-        if at is None:
-            at = _first(~dirty) or 0
-        spared = passed[self.records.referenced[passed]]
-        if len(spared):
-            self.records.clear_referenced(spared)
-        self._hand = int(way[at]) + 1
-        return int(way[at])
-
-
-def _first(wanted: NDArray[np.bool_]) -> int | None:
-    at = int(np.argmax(wanted))
-    return at if wanted[at] else None
+            places = np.flatnonzero(~used)[:1]
+        if passed.any():
+            self.records.clear_referenced(way[passed])
+        if len(places):
+            self._hand = int(way[places[-1]]) + 1
+        return places
