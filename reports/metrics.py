@@ -9,6 +9,7 @@ import pandas as pd
 from reports.fairness import finish_ratio, histogram_quantile, jain_index, pairwise_error, share_errors
 from reports.latency import PERCENTILES, request_metrics
 from reports.memory_metrics import fragmentation_metrics, translation_metrics
+from reports.paging import disk_metrics, paging_metrics
 from reports.result import Result
 
 _MEMORY_FAILURE = re.compile(r"^(?:refused:|killed: out of memory)")
@@ -41,6 +42,7 @@ def job_metrics(result: Result) -> pd.DataFrame:
       of the histogram's bucket, at most a quarter above the percentile itself.
     - `peak_heap_bytes`, `peak_resident_bytes`: sums of the processes' peaks.
     - `faults`, `tlb_hit_share`: `memory_metrics.translation_metrics`.
+    - the columns of `paging.paging_metrics`.
     - the requests' columns of `latency.request_metrics`.
     """
     processes, requests = result.table("processes"), result.table("requests")
@@ -54,7 +56,7 @@ def job_metrics(result: Result) -> pd.DataFrame:
             requests[requests["job"] == job], lifetime_s=lived, end_s=end_s, percentiles=percentiles(result)
         )
         queue = queue_waits(result, job)
-        memory = translation_metrics(result, job)
+        memory = {**translation_metrics(result, job), **paging_metrics(result, job)}
         rows.append(
             {**_process_metrics(own, delivered, result.manifest.quantum_s), **queue, **memory, **served}
         )
@@ -78,6 +80,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
     - `queue_p50_s`, `queue_p99_s`: run-queue latency over all jobs, as in `job_metrics`.
     - `migrations`; `wasted_s`: CPU time idled while a process waited that might have used it.
     - `internal_fragmentation_bytes`, `compactions`: `memory_metrics.fragmentation_metrics`.
+    - `major_faults`, `disk_busy_share`, `swap_used_bytes`: `paging.disk_metrics`.
     - `oom_kills`: processes refused (which is for want of memory only) or killed when out of memory.
     """
     cpus, processes = result.table("cpus"), result.table("processes")
@@ -105,6 +108,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
         "migrations": _optional_sum(processes, "migrations"),
         "wasted_s": _optional_sum(cpus, "wasted_s"),
         **fragmentation_metrics(result),
+        **disk_metrics(result),
         "oom_kills": processes["exit_reason"].str.contains(_MEMORY_FAILURE).sum(),
     }
     return {name: float(value) for name, value in found.items() if not math.isnan(value)}

@@ -102,6 +102,16 @@ _RUN: Mapping[str, Columns] = {
         "largest_hole_bytes": "int",
         "compactions": "int",
     },
+    "paging": {
+        "time_s": "float",
+        "pid": "int",
+        "job": "str",
+        "minor_faults": "int",
+        "major_faults": "int",
+        "swapped_in_bytes": "int",
+        "swapped_out_bytes": "int",
+        "blocked_s": "float",
+    },
     "memory_map": {"time_s": "float", "base": "int", "size_bytes": "int", "owner": "str"},
     "address_spaces": {
         "pid": "int",
@@ -139,7 +149,16 @@ _COMPARISON: Mapping[str, Columns] = {
 TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPARISON}
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
 OPTIONAL = frozenset(
-    {"runqueue_latency", "heap", "translation", "physical", "memory_map", "address_spaces", "groups"}
+    {
+        "runqueue_latency",
+        "heap",
+        "translation",
+        "physical",
+        "paging",
+        "memory_map",
+        "address_spaces",
+        "groups",
+    }
 )
 """Tables that some results do not have, older ones or those without groups; read as empty ones."""
 

@@ -9,6 +9,7 @@ import pandas as pd
 from reports import comparison, notes, stopping, thresholds
 from reports.manifest import Manifest
 from reports.metrics import job_metrics, machine_metrics
+from reports.paging import by_degree
 from reports.result import Result
 
 _COUNTS = {
@@ -22,7 +23,8 @@ _COUNTS = {
 }
 _COUNTS |= {"weight", "periods", "throttled_periods"}
 _COUNTS |= {"finished", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
-_COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes"}
+_COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes", "minor_faults", "major_faults"}
+_COUNTS |= {"swapped_in_bytes", "swapped_out_bytes", "working_set_bytes", "swap_used_bytes", "processes"}
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def summary(result: Result) -> dict[str, Any]:
     The keys of a run: `kind`, `scenario`, `scheduler`, `seed`, `replication`, `duration_s`, `cpus`,
     `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
     order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `groups` (the rows of that table),
-    `thresholds`, `notes` (sentences). Of a
+    `paging` (`paging.by_degree`), `thresholds`, `notes` (sentences). Of a
     comparison: `schedulers`, `replications`, `stopping` (`stopping.Verdict`; None if the number
     was asked for), `metrics` (`comparison.summarise`) and `differences` instead of
     `machine`, `jobs` and `notes`. What has no value is None.
@@ -64,6 +66,7 @@ def _of_run(result: Result) -> dict[str, Any]:
         "machine": _plain(machine),
         "jobs": rows,
         "groups": _records(result.table("groups")),
+        "paging": [_plain(row) for row in by_degree(result)],
         "thresholds": _thresholds(result),
         "notes": notes.explain(result, jobs),
     }

@@ -27,6 +27,9 @@ _OF_JOB = {
     "peak_resident": "peak_resident_bytes",
     "faults": "faults",
     "tlb_hit_rate": "tlb_hit_share",
+    "major_faults": "major_faults",
+    "disk_wait": "disk_wait_s",
+    "working_set": "working_set_bytes",
 }
 _OF_MACHINE = {
     "oom_kills": "oom_kills",
@@ -36,6 +39,7 @@ _OF_MACHINE = {
     "switching_share": "switching_share",
     "internal_fragmentation": "internal_fragmentation_bytes",
     "compactions": "compactions",
+    "disk_busy_share": "disk_busy_share",
 }
 _WITHOUT_VALUE = {
     "latency": "no request arrived",
@@ -45,6 +49,9 @@ _WITHOUT_VALUE = {
     "response": "it never ran",
     "cpu_share": "no CPU time was delivered",
     "tlb_hit_rate": "no address was translated by a TLB",
+    "major_faults": "there was no swap device",
+    "disk_wait": "there was no swap device",
+    "working_set": "there was no swap device",
 }
 _LATENCY = re.compile(r"mean|max|p\d+(\.\d+)?")
 
@@ -177,7 +184,8 @@ def _why_missing(threshold: Threshold, found: Metrics) -> str:
     """Say why a metric has no value, from the metrics that are there."""
     job = threshold.job
     if not job:
-        return "no CPU time was wanted" if threshold.metric == "jain" else "nothing was recorded"
+        missing = {"jain": "no CPU time was wanted", "disk_busy_share": "there was no swap device"}
+        return missing.get(threshold.metric, "nothing was recorded")
     if (job, "requests") not in found:
         return f'there is no job "{job}"'
     if threshold.metric == "latency" and found[job, "requests"]:

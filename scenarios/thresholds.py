@@ -55,6 +55,9 @@ METRICS: dict[str, Metric] = {
     "peak_resident": Metric("bytes", True, "most physical memory held at once"),
     "faults": Metric("count", True, "page faults and stack growths that the kernel served"),
     "tlb_hit_rate": Metric("fraction", True, "part of the address translations that the TLB knew"),
+    "major_faults": Metric("count", True, "page faults for which something was read from disk"),
+    "disk_wait": Metric("seconds", True, "time that the job's processes were blocked on the disk"),
+    "working_set": Metric("bytes", True, "largest working set, in memory or not"),
     "oom_kills": Metric("count", False, "processes refused or killed because memory ran out"),
     "jain": Metric("fraction", False, "Jain's fairness index of CPU time per ticket; 1 is perfectly fair"),
     "switches": Metric("count", False, "context switches"),
@@ -62,6 +65,7 @@ METRICS: dict[str, Metric] = {
     "switching_share": Metric("fraction", False, "part of all CPUs' time lost to switches"),
     "internal_fragmentation": Metric("bytes", False, "most memory held that no process had asked for"),
     "compactions": Metric("count", False, "times that processes were moved together in memory"),
+    "disk_busy_share": Metric("fraction", False, "part of the time in which the swap device worked"),
 }
 
 

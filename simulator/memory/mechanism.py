@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from simulator.memory.address_space import AddressSpace, Layout
     from simulator.memory.costs import MemoryCosts
+    from simulator.memory.paging.swap import SwapDevice
     from simulator.memory.physical import MemoryBooks
 
     Space = TypeVar("Space", bound=AddressSpace)
@@ -42,6 +43,11 @@ class Mechanism(ABC):
     def compactions(self) -> int:
         """How often address spaces were moved together to make a hole."""
         return 0
+
+    @property
+    def disk(self) -> SwapDevice | None:
+        """Where pages are kept that have no frame; None where there is no such place."""
+        return None
 
     @abstractmethod
     def create(self, layout: Layout, owner: str) -> AddressSpace:

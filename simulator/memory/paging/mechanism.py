@@ -113,7 +113,7 @@ class PagingMechanism(Mechanism):
         draws = random or np.random.default_rng(0)
         self.tlbs = [Tlb(shape, draws) for _ in range(cpus)]
         self.swapping = swapping
-        self.swap: SwapDevice | None = None
+        self._swap: SwapDevice | None = None
         self.pager = Pager(self.frames, costs)
         if swapping is not None:
             self.pager = self._swapping_pager(swapping)
@@ -131,6 +131,11 @@ class PagingMechanism(Mechanism):
     def memory(self) -> Frames:
         """Physical memory."""
         return self.frames
+
+    @property
+    def disk(self) -> SwapDevice | None:
+        """The swap device."""
+        return self._swap
 
     def create(self, layout: Layout, owner: str) -> PagedSpace:
         """Return a new address space.
@@ -216,7 +221,7 @@ class PagingMechanism(Mechanism):
             self.pager.check()
 
     def _swapping_pager(self, swapping: Swapping) -> SwappingPager:
-        self.swap = SwapDevice(swapping.shape, self.shape.page_size)
+        self._swap = SwapDevice(swapping.shape, self.shape.page_size)
 
         def policy(residents: Residents) -> Replacement:
             made = swapping.policy(residents.records, swapping.random)
@@ -226,7 +231,7 @@ class PagingMechanism(Mechanism):
         def now_ns() -> int:
             return self.now_ns()
 
-        return SwappingPager(self.frames, self.costs, self.swap, policy, swapping.scope, now_ns)
+        return SwappingPager(self.frames, self.costs, self._swap, policy, swapping.scope, now_ns)
 
     def _create(self, layout: Layout, owner: str, code: SharedFile | None) -> PagedSpace:
         self._spaces += 1

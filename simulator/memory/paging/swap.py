@@ -97,6 +97,10 @@ class SwapDevice:
         """Slots that somebody uses, in bytes."""
         return (len(self._users) - self._free) * self.page_size
 
+    def worked_ns(self, now_ns: int) -> int:
+        """Return how long it has worked by now; what it is sure to do later is not in it."""
+        return self.busy_ns - max(self._free_ns - now_ns, 0)
+
     def users(self, slot: int) -> int:
         """Return how many users a slot has."""
         return int(self._users[slot])
