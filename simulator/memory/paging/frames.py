@@ -192,7 +192,7 @@ class Frames:
         per_chunk = max(CHUNK_BYTES // self.frame_bytes, 1)
         for number in self.storage.numbers():
             first = number * CHUNK_BYTES // self.frame_bytes
-            for frame in range(first, first + per_chunk):
+            for frame in range(first, min(first + per_chunk, len(self._owner))):
                 if self._owner[frame] == NOBODY:
                     start = max(frame * self.frame_bytes, number * CHUNK_BYTES)
                     self.storage.clear(start, min(self.frame_bytes, CHUNK_BYTES))

@@ -90,6 +90,7 @@ class MappedPages(AddressSpace):
             f"page tables of {owner}",
             lambda count: mechanism.pager.make_room(self, count),
         )
+        mechanism.pager.know(self)
         self.regions_by_page = Regions()
         self.pages_held = 0
         self.extra: NDArray[np.int64] = np.zeros(0, np.int64)

@@ -96,6 +96,9 @@ class Pager:
     def leave(self, space: MappedPages, first: int, entries: Entries) -> None:
         """Hear that a space lets go of private pages from `first` on, which have these entries."""
 
+    def know(self, space: MappedPages) -> None:
+        """Hear that there is a new space."""
+
     def forget_space(self, number: int) -> None:
         """Hear that a space has let go of all its pages."""
 

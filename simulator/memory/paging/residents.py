@@ -53,12 +53,15 @@ class Residents:
         return self._spaces[number]
 
     def spaces(self) -> list[MappedPages]:
-        """Return the spaces that have had private pages, in the order in which they came."""
+        """Return the spaces, in the order in which they came."""
         return list(self._spaces.values())
+
+    def know(self, space: MappedPages) -> None:
+        """Note that there is a space, which may come by pages."""
+        self._spaces[space.number] = space
 
     def load(self, frames: NDArray[np.int64], space: MappedPages, pages: NDArray[np.int64]) -> None:
         """Note that frames hold private pages from now on."""
-        self._spaces.setdefault(space.number, space)
         self.space[frames], self.page[frames] = space.number, pages
 
     def load_file(self, frames: NDArray[np.int64], file: SharedFile, pages: NDArray[np.int64]) -> None:
@@ -69,7 +72,6 @@ class Residents:
 
     def share(self, frame: int, space: MappedPages, page: int) -> None:
         """Note one more user of a frame, since a fork."""
-        self._spaces.setdefault(space.number, space)
         self.sharers.setdefault(frame, []).append((space.number, page))
 
     def leave(self, frame: int, space: MappedPages, page: int) -> bool:

@@ -181,6 +181,10 @@ class SwappingPager(Pager):
             for at in np.flatnonzero(shared).tolist():
                 self.residents.leave(int(frames[at]), space, first + int(present[at]))
 
+    def know(self, space: MappedPages) -> None:
+        """Learn of a new space."""
+        self.residents.know(space)
+
     def forget_space(self, number: int) -> None:
         """Forget a space that has let go of all its pages."""
         self.residents.forget_space(number)
