@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simulator.memory.address_space import Access
 from simulator.memory.errors import OutOfMemory
 from simulator.memory.format import format_bytes
@@ -16,7 +18,6 @@ from simulator.memory.format import format_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    import numpy as np
     import simpy
     from numpy.typing import NDArray
 
@@ -116,7 +117,7 @@ class MemoryCalls:
             parts.append(space.read(address + at, length))
             return at + length >= size
 
-        return self._step_by_step(process, step, lambda: b"".join(parts))
+        return self._step_by_step(process, step, lambda: b"".join(parts), _range(address, size))
 
     def store(self, process: Process, address: int, data: bytes) -> simpy.Event:
         """Write bytes.
@@ -133,7 +134,7 @@ class MemoryCalls:
             done += length
             return done >= len(data)
 
-        return self._step_by_step(process, step, lambda: None)
+        return self._step_by_step(process, step, lambda: None, _range(address, len(data)))
 
     def access(self, process: Process, addresses: NDArray[np.int64], access: Access) -> simpy.Event:
         """Use one address after another, whatever the bytes are.
@@ -148,7 +149,7 @@ class MemoryCalls:
             done += space.access_some(addresses[done:], access)
             return done >= len(addresses)
 
-        return self._step_by_step(process, step, lambda: None)
+        return self._step_by_step(process, step, lambda: None, addresses)
 
     def map_file(self, process: Process, name: str, size: int) -> int | None:
         """Have a file that is only read in memory, shared with others; return its address.
@@ -217,19 +218,26 @@ class MemoryCalls:
         columns.restore_ns[process.pid : process.pid + process.threads] = restore_ns
 
     def _step_by_step(
-        self, process: Process, step: Callable[[AddressSpace], bool], value: Callable[[], object]
+        self,
+        process: Process,
+        step: Callable[[AddressSpace], bool],
+        value: Callable[[], object],
+        addresses: NDArray[np.int64],
     ) -> simpy.Event:
         """Take steps until one says that it was the last; return an event with a value.
 
         Only a step that has to wait for the disk keeps the next ones waiting. The process spends what it owes
-        then, and at the end.
+        then, and at the end. One that is not on a CPU and may have to wait must be given one first, as the
+        disk is asked by a process that executes.
         """
         memory = self.on_cpu(process)
+        clock, kernel = self._dispatcher.clock, self._dispatcher
+        if not kernel.is_running(process.pid) and memory.space.may_wait(addresses):
+            return clock.process(self._go_on(process, memory, step, value, last=False))
         last = step(memory.space)
         while not last and not memory.space.disk_done_ns:
             last = step(memory.space)
         self.note_compaction(process)
-        clock = self._dispatcher.clock
         if memory.space.disk_done_ns:
             return clock.process(self._go_on(process, memory, step, value, last=last))
         done = clock.event()
@@ -246,7 +254,10 @@ class MemoryCalls:
         *,
         last: bool,
     ) -> Generator[simpy.Event, Any, object]:
-        yield from self._settle(process, memory)
+        if memory.space.disk_done_ns:
+            yield from self._settle(process, memory)
+        else:
+            yield self._on_a_cpu(process, memory)
         while not last and process.memory is memory:
             self.note_on_cpu(process)
             last = step(memory.space)
@@ -255,7 +266,7 @@ class MemoryCalls:
         return value()
 
     def _settle(self, process: Process, memory: ProcessMemory) -> Generator[simpy.Event, Any, None]:
-        """Spend the CPU time that is owed, then be blocked until the disk is done."""
+        """Spend the CPU time that is owed; then be blocked until the disk is done, and get a CPU again."""
         owed, done_ns = memory.take_owed_ns(), memory.take_disk_done_ns()
         if owed:
             yield self._dispatcher.demand(process.pid, owed)
@@ -263,6 +274,12 @@ class MemoryCalls:
         if done_ns > clock.now_ns:
             memory.space.account.blocked_ns += done_ns - clock.now_ns
             yield clock.timeout(done_ns - clock.now_ns)
+            yield self._on_a_cpu(process, memory)
+
+    def _on_a_cpu(self, process: Process, memory: ProcessMemory) -> simpy.Event:
+        """Return an event that happens when a process has executed for one reference to memory."""
+        memory.prepay(self._mechanism.costs.reference_ns)
+        return self._dispatcher.demand(process.pid, self._mechanism.costs.reference_ns)
 
     def _compute_later(
         self, process: Process, memory: ProcessMemory, cpu_ns: int
@@ -281,6 +298,8 @@ class MemoryCalls:
     ) -> Generator[simpy.Event, Any, None]:
         """Execute a burst piece by piece; each begins when its pages are in memory."""
         pieces, kernel = memory.pieces, self._dispatcher
+        if not kernel.is_running(process.pid):
+            yield self._on_a_cpu(process, memory)
         for piece in range(0 if pieces is None else pieces.count):
             if process.memory is not memory or pieces is None:
                 return
@@ -303,6 +322,11 @@ class MemoryCalls:
         memory.finish()
         if failure is not None:
             raise failure
+
+
+def _range(address: int, size: int) -> NDArray[np.int64]:
+    """Return the first and the last address of a range, if it has any."""
+    return np.array([address, address + size - 1] if size > 0 else [], np.int64)
 
 
 def _happen(done: simpy.Event, value: object, _spent: simpy.Event) -> None:

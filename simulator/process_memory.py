@@ -125,8 +125,13 @@ class ProcessMemory:
     def take_owed_ns(self) -> int:
         """Return the CPU time owed for memory since the last call."""
         self._settle()
-        owed, self._owed_ns = self._owed_ns, 0
+        owed = max(self._owed_ns, 0)
+        self._owed_ns -= owed
         return owed
+
+    def prepay(self, cpu_ns: int) -> None:
+        """Note that CPU time has been spent ahead of what will be owed."""
+        self._owed_ns -= cpu_ns
 
     def take_disk_done_ns(self) -> int:
         """Return until when a disk must be waited for because of what was done since the last call, or 0."""

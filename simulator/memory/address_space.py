@@ -359,6 +359,10 @@ class AddressSpace(ABC):
         It changes nothing but what a replacement policy knows that looks at the future.
         """
 
+    def may_wait(self, addresses: NDArray[np.int64]) -> bool:  # noqa: ARG002 - see above
+        """Say whether using addresses, or what is between two of them, may mean waiting for a disk."""
+        return False
+
     def step_bytes(self, address: int, size: int) -> int:  # noqa: ARG002 - see above
         """How many of `size` bytes from an address on are used before a disk may have to be waited for."""
         return size

@@ -85,7 +85,9 @@ def check_pages(mechanism: PagingMechanism, spaces: list[PagedSpace]) -> None:
     assert all(disk.users(slot) == count for slot, count in slots.items())
     assert disk.used_bytes == len(slots) * size
     tables = sum(space.table.held_bytes for space in spaces)
-    files = {id(region.file): region.file for space in spaces for region in space.regions_by_page if region.file}
+    files = {
+        id(region.file): region.file for space in spaces for region in space.regions_by_page if region.file
+    }
     in_files = sum(file.pages_held for file in files.values())
     extra = sum(len(space.extra) for space in spaces)
     assert mechanism.frames.used_bytes == tables + (len(users) + in_files + extra) * size

@@ -59,6 +59,7 @@ class BurstPlan:
         pages: int64[pages], all pages that it uses, ascending.
         written: int64[pages], those of them that it writes.
         in_order: int64[uses], the pages of all pieces one after another.
+        where: int64[uses], their places in `pages`.
         held: the most frames for blocks without a region.
         future: when its pages are used, over and over.
     """
@@ -70,7 +71,7 @@ class BurstPlan:
         none = [np.zeros(0, np.int64)]
         parts = [np.concatenate([piece.reads, piece.writes]) for piece in self._pieces] or none
         self.in_order = np.concatenate(parts)
-        self.pages = np.unique(self.in_order)
+        self.pages, self.where = np.unique(self.in_order, return_inverse=True)
         self.written = np.unique(np.concatenate([piece.writes for piece in self._pieces] or none))
         self.held = max((piece.held for piece in self._pieces), default=0)
         begins = np.array([piece.from_ns for piece in self._pieces], np.int64)

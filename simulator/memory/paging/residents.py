@@ -121,11 +121,17 @@ class Residents:
 
     def by_job(self, frames: NDArray[np.int64]) -> list[tuple[MemoryControl, NDArray[np.int64]]]:
         """Return the jobs that hold some of the frames, in the order in which they came, and which."""
-        answers = self.answers(frames)
-        jobs: dict[int, tuple[MemoryControl, list[int]]] = {}
-        for space in self._controls(answers):
-            jobs.setdefault(id(space.control), (space.control, []))[1].append(space.number)
-        return [(control, frames[np.isin(answers, numbers)]) for control, numbers in jobs.values()]
+        controls: dict[int, int] = {}
+        jobs: list[MemoryControl] = []
+        number_of = np.zeros(max(self._spaces, default=0) + 2, np.int64)
+        for number, space in self._spaces.items():
+            if id(space.control) not in controls:
+                controls[id(space.control)] = len(jobs)
+                jobs.append(space.control)
+            number_of[number] = controls[id(space.control)]
+        numbers = number_of[self.answers(frames)]
+        held = [(control, frames[numbers == at]) for at, control in enumerate(jobs)]
+        return [(control, own) for control, own in held if len(own)]
 
     def next_use(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how far each frame's next use is in the future of who uses it first."""
@@ -165,9 +171,6 @@ class Residents:
             counted[np.searchsorted(private, frame)] += len(others)
         if (users[private] != counted).any() or ((self.space >= 0) & (self.file >= 0)).any():
             raise InvariantError("a frame has other users than the reverse map knows")
-
-    def _controls(self, answers: NDArray[np.int64]) -> list[MappedPages]:
-        return [self._spaces[number] for number in self._spaces if (answers == number).any()]
 
     def _pages_in(self, space: MappedPages, frames: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the virtual page that each frame is of in a space; -1 for files that it has not mapped."""

@@ -141,6 +141,15 @@ class PagedSpace(MappedPages):
         """All bytes up to the end of the page."""
         return self.shape.page_size - (address & (self.shape.page_size - 1))
 
+    def may_wait(self, addresses: NDArray[np.int64]) -> bool:
+        """Say whether pages of the addresses, or between two, may be on disk, or send others there."""
+        if not self.mechanism.pager.swaps or not len(addresses):
+            return False
+        low, high = int(addresses.min()), int(addresses.max())
+        if high - low < len(addresses) * self.shape.page_size:
+            addresses = np.arange(low, high + self.shape.page_size, self.shape.page_size)
+        return not self._all_fits(addresses)
+
     def step_bytes(self, address: int, size: int) -> int:
         """Up to the end of the page, where there is a disk to wait for."""
         return min(size, self.reach(address)) if self.mechanism.pager.swaps else size
@@ -247,9 +256,9 @@ class PagedSpace(MappedPages):
 
     def mark(self, plan: BurstPlan) -> None:
         """Let the pages of a burst that are in memory count as used."""
-        entries = self.table.get_any(plan.in_order)
-        self.mechanism.pager.used(entries[(entries & PRESENT) != 0], write=False)
         entries = self.table.get_many(plan.pages)
+        uses = entries[plan.where]
+        self.mechanism.pager.used(uses[(uses & PRESENT) != 0], write=False)
         here = (entries & PRESENT) != 0
         self._set_bits(plan.pages[here], entries[here], Access.READ)
         entries = self.table.get_many(plan.written)

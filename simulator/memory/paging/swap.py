@@ -162,7 +162,8 @@ class SwapDevice:
 
     def kept(self, space: int, since_ns: int = -1) -> int:
         """Return how many pages of a space are in slots alone, and were used at `since_ns` or later."""
-        return int(np.count_nonzero((self._space == space) & (self._used_at >= since_ns)))
+        own = np.flatnonzero(self._space == space) if self._free < len(self._users) else ()
+        return int(np.count_nonzero(self._used_at[own] >= since_ns)) if len(own) else 0
 
     def read(self, now_ns: int, places: NDArray[np.int64]) -> int:
         """Ask for pages, ascending by where they are on the disk; return when the last has come."""

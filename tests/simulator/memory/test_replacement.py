@@ -168,7 +168,9 @@ def test_many_at_once_are_those_one_by_one(name: str, sizes: tuple, state: list,
     chosen = []
     for at_once in (True, False):
         keys = np.array([key for key, _, _ in state])
-        records = PageRecords(30, lambda frames: [(MemoryControl(""), frames)], lambda frames, k=keys: k[frames])
+        records = PageRecords(
+            30, lambda frames: [(MemoryControl(""), frames)], lambda frames, k=keys: k[frames]
+        )
         # No two pages are loaded, or used, at the same time.
         records.loaded_at[:] = keys * 100 + np.arange(30)
         records.used_at[:] = -keys * 100 + np.arange(30)
@@ -235,9 +237,9 @@ def test_memory_settles_by_tickets() -> None:
 
 def test_who_has_all_the_tickets_loses_only_what_nobody_else_has() -> None:
     """Without tickets at all, memory alone decides."""
-    assert losing_weights(np.array([4.0, 0.0]), np.array([9.0, 3.0])).tolist() == [0.0, 3.0]
-    assert losing_weights(np.array([4.0, 0.0]), np.array([9.0, 0.0])).tolist() == [9.0, 0.0]
-    assert losing_weights(np.array([0.0, 0.0]), np.array([9.0, 3.0])).tolist() == [9.0, 3.0]
+    assert losing_weights([4, 0], [9, 3]) == [0.0, 3.0]
+    assert losing_weights([4, 0], [9, 0]) == [9.0, 0.0]
+    assert losing_weights([0, 0], [9, 3]) == [9.0, 3.0]
 
 
 def test_a_policy_of_one_s_own_is_a_class_in_a_module() -> None:

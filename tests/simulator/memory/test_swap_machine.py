@@ -1,4 +1,4 @@
-"""Anything that can be done with memory that is too small, in any order: no byte is lost, and the books balance."""
+"""All that can be done with memory that is too small, in any order: no byte is lost, the books balance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from swapping import PAGE, check_pages, swapping_memory
 
 from simulator.memory.address_space import Access, Layout
@@ -87,7 +93,9 @@ class Memory(RuleBasedStateMachine):
         space.shrink_heap(size)
         end = space.heap.end
         mapped = self.models[at]
-        self.models[at] = {place: value for place, value in mapped.items() if place < end or place >= 16 * PAGE + PAGE}
+        self.models[at] = {
+            place: value for place, value in mapped.items() if place < end or place >= 16 * PAGE + PAGE
+        }
 
     @precondition(lambda self: self.spaces)
     @rule(pick=PICK, pages=st.integers(1, 3))
@@ -227,7 +235,7 @@ class Memory(RuleBasedStateMachine):
 @pytest.mark.parametrize("name", [name for name in POLICIES if name != "opt"])
 @pytest.mark.parametrize("scope", ["global", "local"])
 def test_nothing_is_lost_and_the_books_balance(name: str, scope: str) -> None:
-    """Whatever the policy. (The optimum must be told the future, which has no place here.)"""
+    """Whatever the policy; but the optimum must be told the future, which has no place here."""
 
     class OfPolicy(Memory):
         replacement = name

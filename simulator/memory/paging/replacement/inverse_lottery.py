@@ -10,7 +10,7 @@ from simulator.memory.paging.replacement.base import PageRecords, Replacement
 from simulator.memory.paging.replacement.clock import Clock
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from simulator.memory.paging.replacement.base import Frames
 
@@ -32,29 +32,35 @@ class InverseLottery(Replacement):
     def victims(self, candidates: Frames, count: int) -> Frames:
         """Draw a loser for one page after another, then let the clock choose among its pages."""
         jobs = self.records.by_job(candidates)
-        tickets = np.array([control.tickets for control, _ in jobs], np.float64)
-        held = np.array([len(frames) for _, frames in jobs], np.float64)
-        losses = np.zeros(len(jobs), np.int64)
-        for _ in range(count):
-            weights = losing_weights(tickets, held - losses)
-            losses[np.searchsorted(np.cumsum(weights), self.random.random() * weights.sum(), "right")] += 1
+        tickets = [control.tickets for control, _ in jobs]
+        held = [len(frames) for _, frames in jobs]
+        losses = [0] * len(jobs)
+        for draw in self.random.random(count).tolist():
+            weights = losing_weights(tickets, held)
+            winning = draw * sum(weights)
+            loser = 0
+            while winning >= weights[loser] and loser < len(jobs) - 1:
+                winning -= weights[loser]
+                loser += 1
+            while held[loser] == 0:
+                # Rounding has led past the last that has anything to lose.
+                loser -= 1
+            losses[loser] += 1
+            held[loser] -= 1
         chosen = [
-            self._clock.victims(frames, int(lost))
-            for (_, frames), lost in zip(jobs, losses, strict=True)
-            if lost
+            self._clock.victims(frames, lost) for (_, frames), lost in zip(jobs, losses, strict=True) if lost
         ]
         return np.concatenate(chosen)
 
 
-def losing_weights(tickets: NDArray[np.float64], held: NDArray[np.float64]) -> NDArray[np.float64]:
+def losing_weights(tickets: Sequence[int], held: Sequence[int]) -> list[float]:
     """Return how likely each job is to lose a page, up to a common factor.
 
     Args:
         tickets: each job's memory tickets.
         held: the pages that it could lose.
     """
-    total = tickets.sum()
-    inverse = np.ones_like(tickets) if total == 0 else 1 - tickets / total
-    weights = inverse * held
-    # Nobody but the one with all the tickets has anything to lose.
-    return weights if weights.sum() > 0 else held
+    total = sum(tickets)
+    weights = [(1 - own / total if total else 1) * pages for own, pages in zip(tickets, held, strict=True)]
+    # Where nobody but the one with all the tickets has anything to lose, it does.
+    return weights if any(weights) else [float(pages) for pages in held]
