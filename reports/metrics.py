@@ -15,6 +15,7 @@ from reports.memory_metrics import (
     limit_metrics,
     translation_metrics,
 )
+from reports.paging import disk_metrics, paging_metrics
 from reports.result import Result
 
 _MEMORY_FAILURE = re.compile(r"^(?:refused:|killed: out of memory)")
@@ -50,6 +51,7 @@ def job_metrics(result: Result) -> pd.DataFrame:
       `memory_errors.leaked_bytes`.
     - `oom_kills`: its processes refused or killed for want of memory; `memory_share` and what goes with it:
       `memory_metrics.limit_metrics`.
+    - the columns of `paging.paging_metrics`.
     - the requests' columns of `latency.request_metrics`.
     """
     processes, requests = result.table("processes"), result.table("requests")
@@ -66,6 +68,7 @@ def job_metrics(result: Result) -> pd.DataFrame:
         memory = {
             **translation_metrics(result, job),
             "oom_kills": float(own["exit_reason"].str.contains(_MEMORY_FAILURE).sum()),
+            **paging_metrics(result, job),
             **limit_metrics(result, job),
             "leaked_bytes": leaked_bytes(result, job),
         }
@@ -93,6 +96,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
     - `migrations`; `wasted_s`: CPU time idled while a process waited that might have used it.
     - `internal_fragmentation_bytes`, `compactions`: `memory_metrics.fragmentation_metrics`.
     - `memory_errors`: `memory_errors.errors_found`.
+    - `major_faults`, `disk_busy_share`, `swap_used_bytes`: `paging.disk_metrics`.
     - `oom_kills`: processes refused (which is for want of memory only) or killed when out of memory.
     - `memory_share_error_mean`: `memory_metrics.entitlement_error`.
     """
@@ -122,6 +126,7 @@ def machine_metrics(result: Result) -> dict[str, float]:
         "wasted_s": _optional_sum(cpus, "wasted_s"),
         **fragmentation_metrics(result),
         "memory_errors": errors_found(result),
+        **disk_metrics(result),
         "oom_kills": processes["exit_reason"].str.contains(_MEMORY_FAILURE).sum(),
         "memory_share_error_mean": entitlement_error(result),
     }

@@ -102,6 +102,16 @@ _RUN: dict[str, Columns] = {
         "largest_hole_bytes": "int",
         "compactions": "int",
     },
+    "paging": {
+        "time_s": "float",
+        "pid": "int",
+        "job": "str",
+        "minor_faults": "int",
+        "major_faults": "int",
+        "swapped_in_bytes": "int",
+        "swapped_out_bytes": "int",
+        "blocked_s": "float",
+    },
     "memory_map": {"time_s": "float", "base": "int", "size_bytes": "int", "owner": "str"},
     "address_spaces": {
         "pid": "int",
@@ -208,7 +218,7 @@ TABLES: Mapping[str, Mapping[str, Columns]] = {"run": _RUN, "comparison": _COMPA
 """Per kind of result, per table, the kind of each column it must have. More columns are no error."""
 OPTIONAL = frozenset(
     {"runqueue_latency", "heap", "translation", "physical", "memory_map", "address_spaces", "groups"}
-    | {"memory_errors", "memory_control", "memory_limits", "kills", "kill_candidates"}
+    | {"paging", "memory_errors", "memory_control", "memory_limits", "kills", "kill_candidates"}
 )
 """Tables that some results do not have, older ones or those without groups or limits; read as empty ones."""
 

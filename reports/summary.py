@@ -9,6 +9,7 @@ import pandas as pd
 from reports import comparison, memory_errors, notes, stopping, thresholds
 from reports.manifest import Manifest
 from reports.metrics import job_metrics, machine_metrics
+from reports.paging import by_degree
 from reports.result import Result
 
 _COUNTS = {
@@ -27,6 +28,8 @@ _COUNTS |= {"kill", "rank", "pid", "asking_pid", "highs", "maxes", "ooms", "oom_
 _COUNTS |= {"needed_bytes", "free_bytes", "size_bytes", "rss_bytes", "table_bytes", "swapped_bytes"}
 _COUNTS |= {"held_bytes", "asked_bytes", "entitled_bytes", "peak_bytes", "high_bytes", "max_bytes", "tickets"}
 _COUNTS |= {"memory_errors", "leaked_bytes"}
+_COUNTS |= {"minor_faults", "major_faults"}
+_COUNTS |= {"swapped_in_bytes", "swapped_out_bytes", "working_set_bytes", "swap_used_bytes", "processes"}
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -36,7 +39,8 @@ def summary(result: Result) -> dict[str, Any]:
     `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
     order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `groups` (the rows of that table),
     `memory_limits` (the rows of that table), `kills` (those of that table, each with its `candidates`),
-    `memory_errors` (`memory_errors.findings`), `thresholds`, `notes` (sentences). Of a
+    `memory_errors` (`memory_errors.findings`), `paging` (`paging.by_degree`), `thresholds`, `notes`
+    (sentences). Of a
     comparison: `schedulers`, `replications`, `stopping` (`stopping.Verdict`; None if the number
     was asked for), `metrics` (`comparison.summarise`) and `differences` instead of
     `machine`, `jobs` and `notes`. What has no value is None.
@@ -72,6 +76,7 @@ def _of_run(result: Result) -> dict[str, Any]:
         "memory_limits": _records(result.table("memory_limits")),
         "kills": _kills(result),
         "memory_errors": memory_errors.findings(result),
+        "paging": [_plain(row) for row in by_degree(result)],
         "thresholds": _thresholds(result),
         "notes": notes.explain(result, jobs),
     }

@@ -28,6 +28,8 @@ def report(summary: Row) -> RenderableType:
             parts += [limit_table(summary), Text()]
         parts += kill_tables(summary)
         parts.append(machine_line(summary))
+        if summary["paging"]:
+            parts += [Text(), paging_table(summary)]
     else:
         parts += comparison_tables(summary)
     for found in summary.get("memory_errors", ()):
@@ -62,6 +64,7 @@ def job_table(summary: Row) -> FittedTable:
 
     served = [_served(job) for job in jobs]
     paged = any(_number(job["faults"]) > 0 for job in jobs)
+    on_disk = bool(summary["paging"])
     translated = any(not math.isnan(_number(job["tlb_hit_share"])) for job in jobs)
     return FittedTable(
         [
@@ -80,8 +83,34 @@ def job_table(summary: Row) -> FittedTable:
             Column("deadlines\nmissed", cells("missed_deadlines", units.number), rank=4),
             Column("peak\nheap", cells("peak_heap_bytes", units.size), rank=7),
             *([Column("page\nfaults", cells("faults", units.number), rank=8)] if paged else []),
+            *([Column("major\nfaults", cells("major_faults", units.number), rank=3)] if on_disk else []),
+            *([Column("wait for\ndisk", cells("disk_wait_s", units.duration), rank=3)] if on_disk else []),
+            *([Column("working\nset", cells("working_set_bytes", units.size), rank=6)] if on_disk else []),
             *([Column("TLB\nhits %", cells("tlb_hit_share", _percent), rank=4)] if translated else []),
             Column("ended", [job["ended"] for job in jobs], rank=5, left=True),
+        ]
+    )
+
+
+def paging_table(summary: Row) -> FittedTable:
+    """Per number of processes in memory at once: the CPU's and the disk's use, and the rate of faults."""
+    rows = summary["paging"]
+
+    def cells(name: str, show: Callable[[float], str]) -> list[str]:
+        return [show(row[name]) for row in rows]
+
+    def per_second(size: float) -> str:
+        return f"{units.size(size)}/s"
+
+    return FittedTable(
+        [
+            Column("processes\nin memory", [str(row["processes"]) for row in rows], left=True),
+            Column("for", cells("time_s", units.duration), rank=2),
+            Column("CPU\nbusy %", cells("busy_share", _percent)),
+            Column("disk\nbusy %", cells("disk_busy_share", _percent), rank=1),
+            Column("major faults\nper second", cells("major_faults_per_s", units.number), rank=1),
+            Column("read", cells("read_bytes_per_s", per_second), rank=3),
+            Column("written", cells("written_bytes_per_s", per_second), rank=4),
         ]
     )
 
@@ -129,6 +158,9 @@ def machine_line(summary: Row) -> Text:
     if machine.get("compactions", 0) > 0:
         times = units.number(machine["compactions"])
         memory += f"; processes were moved together {'once' if times == '1' else f'{times} times'}"
+    if summary["paging"]:
+        used = units.size(machine["swap_used_bytes"])
+        memory += f"; at most {used} in swap, the disk {units.percent(machine['disk_busy_share'])} busy"
     return Text(f"{', '.join(shares)}; {switches}; {memory}.")
 
 

@@ -31,6 +31,9 @@ _OF_JOB = {
     "throttled": "throttled_s",
     "memory_share": "memory_share",
     "leaked_bytes": "leaked_bytes",
+    "major_faults": "major_faults",
+    "disk_wait": "disk_wait_s",
+    "working_set": "working_set_bytes",
 }
 _OF_MACHINE = {
     "oom_kills": "oom_kills",
@@ -42,6 +45,7 @@ _OF_MACHINE = {
     "compactions": "compactions",
     "memory_share_error": "memory_share_error_mean",
     "memory_errors": "memory_errors",
+    "disk_busy_share": "disk_busy_share",
 }
 _WITHOUT_VALUE = {
     "latency": "no request arrived",
@@ -54,6 +58,9 @@ _WITHOUT_VALUE = {
     "throttled": "the scenario says nothing of who may hold what memory",
     "memory_share": "the scenario says nothing of who may hold what memory",
     "leaked_bytes": "it ran without memcheck",
+    "major_faults": "there was no swap device",
+    "disk_wait": "there was no swap device",
+    "working_set": "there was no swap device",
 }
 _LATENCY = re.compile(r"mean|max|p\d+(\.\d+)?")
 
@@ -186,9 +193,12 @@ def _why_missing(threshold: Threshold, found: Metrics) -> str:
     """Say why a metric has no value, from the metrics that are there."""
     job = threshold.job
     if not job:
-        if threshold.metric == "memory_share_error":
-            return _WITHOUT_VALUE["memory_share"]
-        return "no CPU time was wanted" if threshold.metric == "jain" else "nothing was recorded"
+        missing = {
+            "jain": "no CPU time was wanted",
+            "disk_busy_share": "there was no swap device",
+            "memory_share_error": _WITHOUT_VALUE["memory_share"],
+        }
+        return missing.get(threshold.metric, "nothing was recorded")
     if (job, "requests") not in found:
         return f'there is no job "{job}"'
     if threshold.metric == "latency" and found[job, "requests"]:

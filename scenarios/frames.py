@@ -165,6 +165,8 @@ def memory_table(samples: Sequence[MemorySample], jobs: Sequence[str]) -> pa.Tab
             "internal_fragmentation_bytes": pa.array(
                 [sample.internal_fragmentation_bytes for sample in samples], pa.int64()
             ),
+            "working_set_bytes": pa.array([sample.working_set_bytes for sample in samples], pa.int64()),
+            "swapped_bytes": pa.array([sample.swapped_bytes for sample in samples], pa.int64()),
         }
     )
 

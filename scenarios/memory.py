@@ -7,9 +7,11 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from scenarios.heaps import Heap, HeapSpec
+from scenarios.jobs import MODULE_ATTRIBUTE
 from scenarios.kinds import UnderKey, only_kind
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
-from scenarios.units import Duration, PositiveSize, format_size
+from scenarios.swap import USUAL_REPLACEMENT, USUAL_WINDOW_NS, Scope, Swap, check_swap, swapping_of
+from scenarios.units import Duration, PositiveDuration, PositiveSize, format_size
 from simulator.errors import TimeshareError
 from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
 from simulator.memory.costs import MemoryCosts
@@ -208,6 +210,22 @@ class MachineMemory(_Part):
         "to.",
     )
     disk: Disk = Field(default_factory=Disk, description="The disk that programs are saved to.")
+    swap: Swap | None = Field(
+        default=None, description="Where pages go when memory is short; left out: nowhere. For paging."
+    )
+    replacement: Annotated[str, Field(pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$")] = Field(
+        default=USUAL_REPLACEMENT,
+        description="Which page goes: fifo, lru, clock, random, opt, inverse-lottery, or module:Class.",
+    )
+    scope: Scope = Field(
+        default="global",
+        description="Whose pages go: anybody's, or local: those of the job that needs a frame, if any.",
+    )
+    working_set_ns: PositiveDuration = Field(
+        default=USUAL_WINDOW_NS,
+        alias="working_set",
+        description="A job's working set is the pages that it has used within this time.",
+    )
     heap: HeapSpec = Field(
         default_factory=Heap,
         description="The allocator behind malloc and free, for jobs that have none of their own: a name, or "
@@ -218,6 +236,15 @@ class MachineMemory(_Part):
     def kind(self) -> str:
         """The translation's name."""
         return str(kind_of(self.translation))
+
+    @model_validator(mode="after")
+    def _pages_can_be_swapped(self) -> Self:
+        paging = self.translation if isinstance(self.translation, Paging) else None
+        page_size = None if paging is None else paging.page_size_bytes
+        findings = check_swap(self.swap, self.kind, page_size, self.replacement, self.model_fields_set)
+        if findings:
+            raise findings_error(findings)
+        return self
 
     @model_validator(mode="after")
     def _memory_fits_pages(self) -> Self:
@@ -241,13 +268,20 @@ class MachineMemory(_Part):
         return self
 
 
-def make_mechanism(memory: MachineMemory, *, cpus: int, random: np.random.Generator) -> Mechanism:
+def make_mechanism(
+    memory: MachineMemory,
+    *,
+    cpus: int,
+    random: np.random.Generator,
+    replacing: np.random.Generator | None = None,
+) -> Mechanism:
     """Return the mechanism that a scenario's memory asks for.
 
     Args:
         memory: what is asked for.
         cpus: how many CPUs the machine has.
         random: for what the hardware leaves to chance.
+        replacing: for what page replacement leaves to chance; a stream of seed 0 if left out.
 
     Raises:
         TimeshareError: sizes that do not fit together.
@@ -278,4 +312,13 @@ def make_mechanism(memory: MachineMemory, *, cpus: int, random: np.random.Genera
         tlb=tlb,
         cpus=cpus,
         random=random,
+        swapping=None
+        if memory.swap is None
+        else swapping_of(
+            memory.swap,
+            memory.replacement,
+            memory.scope,
+            memory.working_set_ns,
+            replacing or np.random.default_rng(0),
+        ),
     )

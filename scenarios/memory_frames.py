@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from simulator.code_position import Trace
     from simulator.machine import Machine
-    from simulator.recordings import MapSample, PhysicalSample
+    from simulator.recordings import MapSample, PagingSample, PhysicalSample
 
 NANOSECONDS = 1e9
 
@@ -44,6 +44,8 @@ def translation_table(machine: Machine) -> pa.Table:
             for kind in SERVED
         },
         "moved_bytes": [account.moved_bytes for account in accounts],
+        "swapped_in_bytes": [account.swapped_in_bytes for account in accounts],
+        "swapped_out_bytes": [account.swapped_out_bytes for account in accounts],
         "page_table_bytes": [process.page_table_bytes for process in processes],
     }
     return pa.table(
@@ -52,17 +54,38 @@ def translation_table(machine: Machine) -> pa.Table:
             "job": pa.array([process.name for process in processes], pa.string()),
             **{name: pa.array(values, pa.int64()) for name, values in counts.items()},
             "kernel_s": pa.array([account.kernel_ns / NANOSECONDS for account in accounts], pa.float64()),
+            "blocked_s": pa.array([account.blocked_ns / NANOSECONDS for account in accounts], pa.float64()),
         }
     )
 
 
 def physical_table(samples: Sequence[PhysicalSample]) -> pa.Table:
     """One row a window's end: what was free of physical memory, and in how large a piece."""
-    columns = ("used_bytes", "free_bytes", "largest_hole_bytes", "compactions")
+    columns = ("used_bytes", "free_bytes", "largest_hole_bytes", "compactions", "swap_used_bytes")
     return pa.table(
         {
             "time_s": pa.array([sample.at_ns / NANOSECONDS for sample in samples], pa.float64()),
             **{name: pa.array([getattr(sample, name) for sample in samples], pa.int64()) for name in columns},
+            "disk_busy_s": pa.array([sample.disk_busy_ns / NANOSECONDS for sample in samples], pa.float64()),
+        }
+    )
+
+
+def paging_table(samples: Sequence[PagingSample], jobs: Sequence[str]) -> pa.Table:
+    """One row a window's end and process: its faults and what they have meant, all from its start on.
+
+    Args:
+        samples: where there is a swap device.
+        jobs: the jobs' names by pid.
+    """
+    counts = ("minor_faults", "major_faults", "swapped_in_bytes", "swapped_out_bytes")
+    return pa.table(
+        {
+            "time_s": pa.array([sample.at_ns / NANOSECONDS for sample in samples], pa.float64()),
+            "pid": pa.array([sample.pid for sample in samples], pa.int64()),
+            "job": pa.array([jobs[sample.pid] for sample in samples], pa.string()),
+            **{name: pa.array([getattr(sample, name) for sample in samples], pa.int64()) for name in counts},
+            "blocked_s": pa.array([sample.blocked_ns / NANOSECONDS for sample in samples], pa.float64()),
         }
     )
 

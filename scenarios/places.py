@@ -15,6 +15,7 @@ from scenarios.memory_limits import MemoryLimits
 from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Machine, Scenario, Scheduler
 from scenarios.steps import STEPS, Function
+from scenarios.swap import Swap
 
 _ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
@@ -32,6 +33,7 @@ _SECTIONS: dict[KeyPath, type[BaseModel]] = {
     ("machine", "memory"): MachineMemory,
     ("machine", "memory", "heap"): Heap,
     ("machine", "memory", "disk"): Disk,
+    ("machine", "memory", "swap"): Swap,
     ("machine", "memory", "translation", "paging", "tlb"): TlbOptions,
     ("scheduler",): Scheduler,
 }

@@ -104,7 +104,10 @@ class Simulation:
             make_scheduler(self.policy, scenario.scheduler.options if own else {}),
             Hardware(spec.cpus, spec.quantum_ns, spec.context_switch_ns, spec.migration_ns, spec.tick_ns),
             mechanism=make_mechanism(
-                spec.memory, cpus=spec.cpus, random=Streams(scenario.seed, replication).named("tlb")
+                spec.memory,
+                cpus=spec.cpus,
+                random=Streams(scenario.seed, replication).named("tlb"),
+                replacing=Streams(scenario.seed, replication).named("replacement"),
             ),
             economy=Economy(currencies_of(scenario.currencies)),
             seed=scenario.seed,

@@ -19,6 +19,7 @@ from scenarios.memory import MachineMemory
 from scenarios.memory_checks import check_spaces
 from scenarios.memory_limits import check_limits
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
+from scenarios.swap import check_foresight
 from scenarios.thresholds import METRICS, ThresholdText
 from scenarios.units import Duration, PositiveDuration, format_duration
 from simulator.plugins import PluginError
@@ -146,6 +147,7 @@ class Scenario(_Part):
             *self._check_affinity(),
             *check_spaces(self.machine.memory, self.machine.cpus, self.jobs),
             *check_limits(self.machine.memory, self.jobs, self.groups),
+            *check_foresight(self.machine.memory.swap, self.machine.memory.replacement, self.jobs),
             *check_currencies(self.currencies, self.jobs, self.changes),
             *self._check_groups(),
             *self._check_thresholds(),

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from scenarios.frames import memory_table, requests_table, slices_table, windows_table
 from scenarios.kill_frames import control_table
-from scenarios.memory_frames import memory_map_table, physical_table
+from scenarios.memory_frames import memory_map_table, paging_table, physical_table
 from simulator.recordings import SLICE, Recordings
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class StreamedRecordings(Recordings):
     """Recordings that do not grow with the time simulated: what is full goes to a spool.
 
     Attributes:
-        spool: takes the tables slices, requests, cpu, memory, physical, memory_map and memory_control.
+        spool: takes the tables slices, requests, cpu, memory, paging, physical, memory_map and
+            memory_control.
         cpus: of the machine, for shares.
         requesters: by number of the source.
     """
@@ -116,6 +117,7 @@ class StreamedRecordings(Recordings):
         """Write the windows that are kept; the last stays, as the next one's difference is taken to it."""
         self.spool.append("cpu", windows_table(self, self.jobs, self.cpus))
         self.spool.append("memory", memory_table(self.memory, self.jobs))
+        self.spool.append("paging", paging_table(self.paging, self.jobs))
         self.spool.append("physical", physical_table(self.physical))
         self.spool.append("memory_map", memory_map_table(self.maps))
         if self.controls:

@@ -59,6 +59,9 @@ METRICS: dict[str, Metric] = {
     "peak_resident": Metric("bytes", True, "most physical memory held at once"),
     "faults": Metric("count", True, "page faults and stack growths that the kernel served"),
     "tlb_hit_rate": Metric("fraction", True, "part of the address translations that the TLB knew"),
+    "major_faults": Metric("count", True, "page faults for which something was read from disk"),
+    "disk_wait": Metric("seconds", True, "time that the job's processes were blocked on the disk"),
+    "working_set": Metric("bytes", True, "largest working set, in memory or not"),
     "throttled": Metric("seconds", True, "how long its processes slept for holding more than memory.high"),
     "memory_share": Metric("fraction", True, "part of the memory that the job held, on average while alive"),
     "oom_kills": Metric(
@@ -75,6 +78,7 @@ METRICS: dict[str, Metric] = {
         "fraction", False, "how far jobs' memory was from what their tickets entitle them to, on average"
     ),
     "memory_errors": Metric("count", False, "errors found by memcheck, leaks left aside", memcheck=True),
+    "disk_busy_share": Metric("fraction", False, "part of the time in which the swap device worked"),
 }
 
 

@@ -190,5 +190,30 @@ Size = Annotated[
 ]
 """A size in a scenario: text with a unit in the file, integer bytes in Python."""
 
+
+def parse_bandwidth(value: object) -> int:
+    """Return a bandwidth such as "500MB/s" or "100MiB" in integer bytes per second; raises UnitError."""
+    return parse_size(value.strip().removesuffix("/s") if isinstance(value, str) else value)
+
+
+def _bandwidth_in_file(value: int, info: SerializationInfo) -> int | str:
+    return f"{format_size(value)}/s" if info.by_alias else value
+
+
+Bandwidth = Annotated[
+    int,
+    BeforeValidator(parse_bandwidth),
+    AfterValidator(_more_than_zero(SIZE)),
+    PlainSerializer(_bandwidth_in_file),
+    WithJsonSchema(
+        {
+            **SIZE_SCHEMA,
+            "pattern": SIZE_SCHEMA["pattern"][:-1] + r"(/s)?\s*$",
+            "examples": ["500MB/s", "2GiB/s"],
+        }
+    ),
+]
+"""Bytes in a second in a scenario: a size with or without "/s" in the file, an integer in Python."""
+
 PositiveDuration = Annotated[Duration, AfterValidator(_more_than_zero(DURATION))]
 PositiveSize = Annotated[Size, AfterValidator(_more_than_zero(SIZE))]

@@ -31,6 +31,7 @@ class Burst:
         event_bytes: int64[events]: > 0 allocates a block of that many bytes, < 0 frees the block (the
             magnitude repeats its size).
         op_parallel: bool[ops]: the operations that several threads can share (`simulator.teams`).
+        files: the files (`SystemCalls.load_file`) that it reads from end to end as it goes on.
 
     Raises:
         ValueError: columns of different length, a negative time, an event of 0 bytes, or events out of order.
@@ -43,6 +44,7 @@ class Burst:
     event_block: NDArray[np.int64]
     event_bytes: NDArray[np.int64]
     op_parallel: NDArray[np.bool_]
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         events = {len(self.event_op), len(self.event_after), len(self.event_block), len(self.event_bytes)}

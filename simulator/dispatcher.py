@@ -166,7 +166,14 @@ class Dispatcher:
         return event
 
     def execute(
-        self, pid: int, burst: Burst, until_ns: int, *, before_ns: int = 0, failure: Exception | None = None
+        self,
+        pid: int,
+        burst: Burst,
+        until_ns: int,
+        *,
+        from_ns: int = 0,
+        before_ns: int = 0,
+        failure: Exception | None = None,
     ) -> Demand:
         """Ask for the CPU time of a burst, up to `until_ns` into it, on as many threads as the process has.
 
@@ -174,13 +181,14 @@ class Dispatcher:
             pid: the process.
             burst: what it executes.
             until_ns: CPU time where it ends or breaks off, as recorded.
+            from_ns: CPU time where it begins, as recorded.
             before_ns: CPU time beside that, which one thread spends alone; where there are several, first.
             failure: raised in the program then.
         """
         team = int(self.state.processes.team[pid])
-        if team == NOBODY or until_ns == 0:
-            return self.demand(pid, before_ns + until_ns, failure)
-        phases = teams.phases_of(burst, self.state.threads_of(team), until_ns, before_ns)
+        if team == NOBODY or until_ns == from_ns:
+            return self.demand(pid, before_ns + until_ns - from_ns, failure)
+        phases = teams.phases_of(burst, self.state.threads_of(team), until_ns, before_ns, from_ns)
         return self._begin_team(team, phases, failure)
 
     def serve(self, pid: int, source: int, burst: Burst, rounds: int) -> Demand:
@@ -214,6 +222,23 @@ class Dispatcher:
         self._failures.pop(pid, None)
         for source in self.sources:
             source.forget_receiver(pid)
+
+    def end_service(self, pid: int) -> None:
+        """Let a process that the kernel serves requests for go on itself, as soon as it has answered one.
+
+        It does at once if it has none in hand.
+        """
+        processes, sources = self.state.processes, self.state.sources
+        source, team = int(processes.source[pid]), int(processes.team[pid])
+        if source == NOBODY:
+            return
+        if sources.current[source] == NOBODY:
+            processes.source[pid] = sources.pid[source] = NOBODY
+            self._awaited.pop(pid).happen_in(self._delay())
+        elif team == NOBODY:
+            processes.rounds[pid] = 1
+        else:
+            self.state.teams.rounds[team] = 1
 
     def set_tickets(self, pid: int, tickets: int) -> None:
         """Change a process's tickets; the policy hears of it at the end of a running process's slice."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulator.shortages import Shortages
 from simulator.throttling import Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     import simpy
 
@@ -49,7 +49,7 @@ class Reaper:
         self._dispatcher = dispatcher
         self._clock = dispatcher.clock
         self._end = end
-        self._lives: dict[simpy.Process, Process] = {}
+        self._lives: dict[simpy.Event, Process] = {}
         self.shortages = Shortages(mechanism, processes, killer, self.asking, self.kill, self.condemn)
         self.throttle = Throttle(self._clock, mechanism, processes, self.asking, tell)
 
@@ -57,6 +57,18 @@ class Reaper:
         """Hear of a new process, and of the event that it is to SimPy."""
         process.life = life
         self._lives[life] = process
+
+    def go_on(self, process: Process, errand: Generator[simpy.Event, Any, object]) -> simpy.Event:
+        """Let what a system call needs time for go on by itself, on behalf of the process that made it.
+
+        Returns:
+            The event of its end, with what the errand returns.
+        """
+        event = self._clock.process(errand)
+        self._lives[event] = process
+        process.errands.append(event)
+        event.callbacks.append(self._come_back)
+        return event
 
     def asking(self) -> Process | None:
         """Return the process that is making a system call, if any."""
@@ -74,6 +86,10 @@ class Reaper:
             self._dispatcher.abandon(pid)
         self._end(process, reason, case)
         _stop_program(process)
+
+    def _come_back(self, event: simpy.Event) -> None:
+        process = self._lives.pop(event)
+        process.errands = [errand for errand in process.errands if errand is not event]
 
     def condemn(self, process: Process, reason: str, case: Case) -> None:
         """Kill a process that is making a system call as soon as it has made it, if it lives that long."""
@@ -93,6 +109,10 @@ def _stop_program(process: Process) -> None:
     if process.running is not None:
         with suppress(Exception):
             process.running.close()
+    for errand in process.errands:
+        errand.defused = True
+        if errand.is_alive:
+            errand.interrupt()
     if process.life is not None and process.life.is_alive:
         if process.life.target is not None:
             # It may be on its way to failing, and nobody is left who would hear of it.

@@ -24,6 +24,7 @@ from simulator.memory.format import format_bytes
 from simulator.memory.heap_config import FIRST_FIT
 from simulator.memory_calls import MemoryCalls
 from simulator.memory_samples import keep_figures, sample_controls, sample_memory
+from simulator.memory_work import MemoryWork
 from simulator.oom import KILL_ASKING
 from simulator.process import ExitRecord, Process, ProcessExit, ProcessState
 from simulator.process_memory import ProcessMemory, Repetition
@@ -122,15 +123,16 @@ class Machine:
         )
         self.clock = self.dispatcher.clock
         self.mechanism = mechanism or BaseAndBoundsMechanism(memory_bytes, MemoryCosts())
+        self.mechanism.now_ns = lambda: int(self.dispatcher.state.totals.now_ns[0])
         self.memory = self.mechanism.memory
         self.processes: list[Process] = []
         self.reaper = Reaper(
             self.dispatcher, self.mechanism, self.processes, killer, self._end_killed, self.tell
         )
         self.shortages, self.throttle = self.reaper.shortages, self.reaper.throttle
-        self.memory_calls = MemoryCalls(
-            self.mechanism, self.dispatcher, self.throttle, self.tell, self._diagnose
-        )
+        self.memory_calls = MemoryCalls(self.mechanism, self.dispatcher, self.tell, self._diagnose)
+        reference_ns = self.mechanism.costs.reference_ns
+        self.memory_work = MemoryWork(self.memory_calls, self.dispatcher, self.reaper, reference_ns)
         self.bank = Bank(economy, self.dispatcher, self._tell_tickets)
         self.calls = Calls(self.bank)
         self.final_states: list[ProcessState] = []
@@ -261,10 +263,15 @@ class Machine:
                 served=lambda: int(state.sources.served[number]),
                 busy=lambda: bool(state.sources.current[number] != NOBODY),
                 began_ns=self.received_ns(process),
+                interrupt=lambda: self.dispatcher.end_service(pid),
             )
             event.callbacks.append(process.memory.end_repetition)
             process.memory.repeat(burst, repetition)
         return event
+
+    def served(self, source: Source) -> int:
+        """Return how many requests the kernel has answered since `serve` was last called for a source."""
+        return int(self.dispatcher.state.sources.served[source.number])
 
     def received_ns(self, process: Process) -> int:
         """Return the CPU time that a process's threads have received and that has been booked."""
@@ -294,7 +301,7 @@ class Machine:
         for process in self.processes:
             keep_figures(self.recordings, process, self.received_ns(process))
         self.dispatcher.write_out()
-        self.memory.check()
+        self.mechanism.check()
 
     def state_of(self, process: Process) -> ProcessState:
         """Return what a process is doing now."""
@@ -323,10 +330,10 @@ class Machine:
         code, kind, reason = 0, "exited", ""
         case: Case | None = None
         try:
-            yield from self.memory_calls.pay(process)
+            yield from self.memory_work.pay(process)
             process.running = program(SystemCalls(self, process))
             yield from process.running
-            yield from self.memory_calls.pay(process)
+            yield from self.memory_work.pay(process)
         except simpy.Interrupt:
             return  # the reaper has seen to everything
         except ProcessExit as end:
@@ -367,7 +374,7 @@ class Machine:
         process.waiting.clear()
         words = {"exited": "exit", "killed": "kill", "refused": "refuse"}
         self.tell(process, words[kind], reason or f"exit code {code}")
-        self.memory.check()
+        self.mechanism.check()
 
     def tell(self, process: Process, kind: str, detail: str) -> None:
         """Put on record that something happened to a process."""

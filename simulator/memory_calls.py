@@ -1,19 +1,15 @@
-"""What a process does with memory: getting it, bytes in and out, files, many accesses at once, and fork."""
+"""What a process does with memory as a whole: getting it, files, fork, and giving it back."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simulator.memory.address_space import Access
 from simulator.memory.format import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    import numpy as np
-    import simpy
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
     from simulator.dispatcher import Dispatcher
     from simulator.memory.address_space import AddressSpace
@@ -21,16 +17,14 @@ if TYPE_CHECKING:
     from simulator.memory.memcheck.diagnosis import Diagnosis
     from simulator.process import Process
     from simulator.process_memory import ProcessMemory
-    from simulator.throttling import Throttle
 
 
 class MemoryCalls:
-    """Carries them out, and has the process spend the CPU time that they take.
+    """Carries them out; what they take is spent with the next demand.
 
     Args:
         mechanism: translates addresses.
-        dispatcher: knows which CPU a process is on, and hands out CPU time.
-        throttle: has processes sleep whose job holds too much.
+        dispatcher: knows which CPU a process is on.
         tell: puts an event on record: the process, the kind and what happened in words.
         diagnose: puts on record what memcheck finds.
     """
@@ -39,13 +33,11 @@ class MemoryCalls:
         self,
         mechanism: Mechanism,
         dispatcher: Dispatcher,
-        throttle: Throttle,
         tell: Callable[[Process, str, str], None],
         diagnose: Callable[[Process, Diagnosis], None],
     ) -> None:
         self._mechanism = mechanism
         self._dispatcher = dispatcher
-        self._throttle = throttle
         self._tell = tell
         self._diagnose = diagnose
         self._compactions = 0
@@ -67,41 +59,6 @@ class MemoryCalls:
             process.memory.release()
             process.memory = None
         self._set_swap_ns(process, 0, 0)
-
-    def pay(self, process: Process) -> Generator[simpy.Event, Any, None]:
-        """Have a process spend the CPU time that it owes for memory, if any."""
-        owed = 0 if process.memory is None else process.memory.take_owed_ns()
-        if owed or self._throttle.is_due(process):
-            yield self._throttle.before(process, lambda: self._dispatcher.demand(process.pid, owed))
-
-    def load(self, process: Process, address: int, size: int) -> simpy.Event:
-        """Read bytes; the event's value is what they are.
-
-        Raises:
-            MemoryFault, OutOfMemory, ProcessAbort: as `ProcessMemory.read`.
-        """
-        memory = self.on_cpu(process)
-        return self._spend(process, memory, memory.read(address, size))
-
-    def store(self, process: Process, address: int, data: bytes) -> simpy.Event:
-        """Write bytes.
-
-        Raises:
-            MemoryFault, OutOfMemory, ProcessAbort: as `ProcessMemory.write`.
-        """
-        memory = self.on_cpu(process)
-        memory.write(address, data)
-        return self._spend(process, memory, None)
-
-    def access(self, process: Process, addresses: NDArray[np.int64], access: Access) -> simpy.Event:
-        """Use one address after another, whatever the bytes are.
-
-        Raises:
-            MemoryFault, OutOfMemory, ProcessAbort: as `ProcessMemory.access`.
-        """
-        memory = self.on_cpu(process)
-        memory.access(addresses, access)
-        return self._spend(process, memory, None)
 
     def map_file(self, process: Process, name: str, size: int) -> int | None:
         """Have a file that is only read in memory, shared with others; return its address.
@@ -133,9 +90,18 @@ class MemoryCalls:
         Raises:
             RuntimeError: the process has ended.
         """
+        memory = self.living(process)
+        self.note_on_cpu(process)
+        return memory
+
+    def living(self, process: Process) -> ProcessMemory:
+        """Return a process's memory.
+
+        Raises:
+            RuntimeError: the process has ended.
+        """
         if process.memory is None:
             raise RuntimeError(f"process {process.pid} has ended and makes no more system calls")
-        self.note_on_cpu(process)
         return process.memory
 
     def note_on_cpu(self, process: Process) -> None:
@@ -159,16 +125,3 @@ class MemoryCalls:
             self._dispatcher.state.totals.swaps_memory[0] = 1
         columns.save_ns[process.pid : process.pid + process.threads] = save_ns
         columns.restore_ns[process.pid : process.pid + process.threads] = restore_ns
-
-    def _spend(self, process: Process, memory: ProcessMemory, value: object) -> simpy.Event:
-        """Return an event that happens with a value when the process has received the time it owes."""
-        self.note_compaction(process)
-        done = self._dispatcher.clock.event()
-        owed = memory.take_owed_ns()
-        spent = self._throttle.before(process, lambda: self._dispatcher.demand(process.pid, owed))
-        spent.callbacks.append(partial(_happen, done, value))
-        return done
-
-
-def _happen(done: simpy.Event, value: object, _spent: simpy.Event) -> None:
-    done.succeed(value)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.memory.maps import pieces_of
-from simulator.recordings import ControlSample, MemorySample, MemorySamples, PhysicalSample, RegionRecord
+from simulator.recordings import (
+    ControlSample,
+    MemorySample,
+    MemorySamples,
+    PagingSample,
+    PhysicalSample,
+    RegionRecord,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from simulator.memory.control import MemoryControl
+    from simulator.memory.costs import Account
     from simulator.memory.mechanism import Mechanism
     from simulator.process import Process
     from simulator.process_memory import ProcessMemory
@@ -29,14 +37,19 @@ def sample_memory(
         received: by pid, the CPU time received so far.
         mechanism: what made their address spaces.
     """
-    samples = []
+    samples, paging = [], []
+    disk = mechanism.disk
     for process in processes:
         if process.memory is not None:
+            if disk is not None:
+                paging.append(_paging(now, process.pid, process.memory.space.account))
             cpu_ns = int(received[process.pid : process.pid + process.threads].sum())
             samples.append(_sample(now, process.pid, process.memory, cpu_ns))
     memory = mechanism.memory
     sizes = (memory.used_bytes, memory.free_bytes, memory.largest_hole_bytes)
-    return MemorySamples(samples, PhysicalSample(now, *sizes, mechanism.compactions), pieces_of(memory))
+    swapping = (0, 0) if disk is None else (disk.used_bytes, disk.worked_ns(now))
+    physical = PhysicalSample(now, *sizes, mechanism.compactions, *swapping)
+    return MemorySamples(samples, paging, physical, pieces_of(memory))
 
 
 def sample_controls(
@@ -55,7 +68,14 @@ def _sample(now: int, pid: int, memory: ProcessMemory, cpu_ns: int) -> MemorySam
     space, heap = memory.space, memory.heap_figures(cpu_ns)
     sizes = (space.virtual_bytes, level, peak, space.resident_bytes)
     unused = space.internal_fragmentation_bytes
-    return MemorySample(now, pid, *sizes, *heap[1:], unused)
+    swapping = (space.working_set_bytes, space.swapped_bytes)
+    return MemorySample(now, pid, *sizes, *heap[1:], unused, *swapping)
+
+
+def _paging(now: int, pid: int, account: Account) -> PagingSample:
+    counts = (account.minor_faults, account.major_faults)
+    sizes = (account.swapped_in_bytes, account.swapped_out_bytes)
+    return PagingSample(now, pid, *counts, *sizes, account.blocked_ns)
 
 
 def keep_figures(record: Recordings, process: Process, received_ns: int) -> None:

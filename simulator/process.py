@@ -81,6 +81,7 @@ class Process:
         throttled_ns: how long it has slept for that.
         life: the event that it is to SimPy.
         running: its program; None before the start.
+        errands: what goes on by itself on its behalf while it waits in a system call.
         ended: how it ended, None while it lives.
         waiting: events of those who wait for its end.
     """
@@ -108,6 +109,7 @@ class Process:
     throttled_ns: int = 0
     life: simpy.Process | None = None
     running: Generator[simpy.Event, Any, None] | None = None
+    errands: list[simpy.Process] = field(default_factory=list)
     ended: ExitRecord | None = None
     waiting: list[simpy.Event] = field(default_factory=list)
 

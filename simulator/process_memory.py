@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.burst import Burst
-    from simulator.memory.address_space import AddressSpace, Layout
+    from simulator.memory.address_space import AddressSpace, BurstInPieces, Layout
     from simulator.memory.control import MemoryControl
     from simulator.memory.heap_config import HeapConfig
     from simulator.memory.heap_log import HeapLog
@@ -41,11 +41,17 @@ class Repetition:
         served: returns how many bursts have been completed.
         busy: says whether one more is in progress.
         began_ns: CPU time that the process had received when it began.
+        interrupt: lets it end with the burst in progress.
     """
 
     served: Callable[[], int]
     busy: Callable[[], bool]
     began_ns: int
+    interrupt: Callable[[], None]
+
+    def begun(self) -> int:
+        """Return how many bursts have begun."""
+        return self.served() + self.busy()
 
 
 class ProcessMemory:
@@ -66,6 +72,7 @@ class ProcessMemory:
 
     Attributes:
         stack_pointer: the stack pointer of a program that keeps one; it begins at the stack's top.
+        pieces: what the burst that has begun is to be executed in; None for one piece.
     """
 
     def __init__(
@@ -88,6 +95,7 @@ class ProcessMemory:
         self._run: Run | None = None
         self._seen_bursts = 0
         self._broken: tuple[Burst, int] | None = None
+        self.pieces: BurstInPieces | None = None
         self.peak_heap_bytes = 0
         self.peak_resident_bytes = self.space.resident_bytes
 
@@ -142,32 +150,34 @@ class ProcessMemory:
     def take_owed_ns(self) -> int:
         """Return the CPU time owed for memory since the last call."""
         self._settle()
-        owed, self._owed_ns = self._owed_ns, 0
+        owed = max(self._owed_ns, 0)
+        self._owed_ns -= owed
         return owed
 
-    def read(self, address: int, size: int) -> bytes:
-        """Return bytes of the program's; raises as `AddressSpace.read`, and ProcessAbort under memcheck."""
+    def check(self, access: Access, address: int, size: int) -> None:
+        """Have memcheck look at bytes that the program is about to use; it may raise ProcessAbort."""
         if self.memcheck is not None:
-            self.memcheck.check(Access.READ, address, size)
-        return self.space.read(address, size)
+            self.memcheck.check(access, address, size)
 
-    def write(self, address: int, data: bytes) -> None:
-        """Put bytes of the program's; raises as `AddressSpace.write`, and ProcessAbort under memcheck."""
-        if self.memcheck is not None:
-            self.memcheck.check(Access.WRITE, address, len(data))
-        self.space.write(address, data)
-
-    def access(self, addresses: NDArray[np.int64], access: Access) -> None:
-        """Use addresses; raises as `AddressSpace.access_many`, and ProcessAbort under memcheck."""
+    def check_many(self, access: Access, addresses: NDArray[np.int64]) -> None:
+        """Likewise for many addresses."""
         if self.memcheck is not None and access is not Access.EXECUTE:
             self.memcheck.check_many(access, addresses)
-        self.space.access_many(addresses, access)
 
     def move_stack(self, pointer: int) -> None:
         """Move the stack pointer: down when a function is called, up when it returns."""
         if self.memcheck is not None:
             self.memcheck.move_stack(self.stack_pointer, pointer)
         self.stack_pointer = pointer
+
+    def prepay(self, cpu_ns: int) -> None:
+        """Note that CPU time has been spent ahead of what will be owed."""
+        self._owed_ns -= cpu_ns
+
+    def take_disk_done_ns(self) -> int:
+        """Return until when a disk must be waited for because of what was done since the last call, or 0."""
+        done, self.space.disk_done_ns = self.space.disk_done_ns, 0
+        return done
 
     def malloc(self, size: int) -> int:
         """Allocate on the heap and return the virtual address; raises OutOfMemory."""
@@ -203,12 +213,19 @@ class ProcessMemory:
         self._blocks_of.free(address)
 
     def begin(self, burst: Burst, received_ns: int) -> Trajectory:
-        """Carry out a burst's memory events; it begins when the process will have received `received_ns`."""
+        """Carry out a burst's memory events; it begins when the process will have received `received_ns`.
+
+        Where it is to be executed in pieces, they count their faults themselves, and `delay` hears of it.
+        """
         if self.heap.log is not None:
             self.heap.log.now_ns = received_ns
         carried_out = self._trajectories.run(self.heap, burst, self._blocks)
         failed = carried_out.failure
         self._broken = None if failed is None else (burst, failed.event)
+        self.pieces = self.space.pieces(burst, carried_out)
+        if self.pieces is not None:
+            self._enter(carried_out, received_ns)
+            return carried_out
         trajectory = self.space.touch_burst(burst, carried_out)
         # What is in the trajectory is not owed any more.
         within = trajectory.end_ns - carried_out.end_ns
@@ -217,11 +234,17 @@ class ProcessMemory:
         self._enter(trajectory, received_ns)
         return trajectory
 
+    def delay(self, cpu_ns: int) -> None:
+        """Let the rest of a burst in pieces come later: CPU time is spent that is none of its own."""
+        self._began_ns += cpu_ns
+        self.peak_resident_bytes = max(self.peak_resident_bytes, self.space.resident_bytes)
+
     def finish(self) -> None:
         """End the burst: the heap is as the events left it."""
         if self._trajectory is not None:
             self._exit(self._trajectory)
             self.space.end_burst()
+        self.pieces = None
         self._note_level()
 
     def is_steady(self, burst: Burst) -> bool:
@@ -231,7 +254,7 @@ class ProcessMemory:
         """
         run = self._trajectories.repetition(self.heap, burst, self._blocks)
         self._settle()
-        if run is None or self._owed_ns > 0:
+        if run is None or self._owed_ns > 0 or self.space.disk_done_ns or self.pieces is not None:
             return False
         # Faults would make it another one.
         return self.space.steady_burst(burst, run.trajectory) is run.trajectory
@@ -241,19 +264,23 @@ class ProcessMemory:
         self._repetition = repetition
         self._run = self._trajectories.repetition(self.heap, burst, self._blocks)
         self._seen_bursts = 0
+        if self._run is not None:
+            trajectory = self._run.trajectory
+            self.space.repeat_burst(burst, trajectory, repetition.begun, repetition.interrupt)
 
     def end_repetition(self, _event: simpy.Event | None = None) -> None:
         """End that: no burst is in progress."""
         if self._repetition is not None:
             self._catch_up()
             self.count_repetition()
+            self.space.end_repetition()
             self._repetition = None
             self._note_level()
 
     def count_repetition(self) -> None:
         """Count the mallocs and frees of the repeated bursts so far, begun ones included."""
         if self._repetition is not None and self._run is not None:
-            bursts = self._repetition.served() + self._repetition.busy()
+            bursts = self._repetition.begun()
             if bursts:
                 run = self._run
                 peak = run.trajectory.peak_bytes

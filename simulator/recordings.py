@@ -32,6 +32,8 @@ class MemorySample(NamedTuple):
         heap_free_bytes: of these, those in free chunks.
         largest_free_block_bytes: in the largest free chunk.
         internal_fragmentation_bytes: the part of the physical memory held that the process never asked for.
+        working_set_bytes: pages used lately, in memory or not; None on machines that do not look.
+        swapped_bytes: pages in a swap device and not in memory.
     """
 
     at_ns: int
@@ -44,6 +46,28 @@ class MemorySample(NamedTuple):
     heap_free_bytes: int
     largest_free_block_bytes: int
     internal_fragmentation_bytes: int
+    working_set_bytes: int | None
+    swapped_bytes: int
+
+
+class PagingSample(NamedTuple):
+    """What faults and the disk have meant to a process from its start to the end of a window.
+
+    Attributes:
+        at_ns: when.
+        pid: whose.
+        minor_faults, major_faults: served without the disk, and with it.
+        swapped_in_bytes, swapped_out_bytes: read from disk for it, and written of its pages.
+        blocked_ns: time that it has waited for the disk.
+    """
+
+    at_ns: int
+    pid: int
+    minor_faults: int
+    major_faults: int
+    swapped_in_bytes: int
+    swapped_out_bytes: int
+    blocked_ns: int
 
 
 class PhysicalSample(NamedTuple):
@@ -55,6 +79,8 @@ class PhysicalSample(NamedTuple):
         free_bytes: bytes not handed out.
         largest_hole_bytes: the most neighbouring free bytes.
         compactions: how often spaces had been moved together by then.
+        swap_used_bytes: pages in the swap device, 0 without one.
+        disk_busy_ns: how long that had worked by then.
     """
 
     at_ns: int
@@ -62,6 +88,8 @@ class PhysicalSample(NamedTuple):
     free_bytes: int
     largest_hole_bytes: int
     compactions: int
+    swap_used_bytes: int
+    disk_busy_ns: int
 
 
 class MapSample(NamedTuple):
@@ -102,12 +130,14 @@ class MemorySamples(NamedTuple):
 
     Attributes:
         processes: of every process that holds memory.
+        paging: of the same, where there is a swap device.
         physical: of physical memory as a whole.
         pieces: who held what of it, in address order.
         controls: of the claims that are watched.
     """
 
     processes: list[MemorySample]
+    paging: list[PagingSample]
     physical: PhysicalSample
     pieces: tuple[Holding, ...]
     controls: Sequence[ControlSample] = ()
@@ -171,6 +201,7 @@ class Recordings:
         cpu_ns: for each of them int64[pids]: CPU time received since the start.
         entitled_ns: for each of them float64[pids]: the fluid ideal's CPU time since the start.
         memory: samples of every process that holds memory.
+        paging: samples of every process that holds memory, where there is a swap device.
         physical: samples of physical memory.
         controls: samples of the claims on memory that are watched.
         maps: who held what, whenever that had changed since the window before.
@@ -190,6 +221,7 @@ class Recordings:
     cpu_ns: list[Int64s] = field(default_factory=list)
     entitled_ns: list[Float64s] = field(default_factory=list)
     memory: list[MemorySample] = field(default_factory=list)
+    paging: list[PagingSample] = field(default_factory=list)
     physical: list[PhysicalSample] = field(default_factory=list)
     controls: list[ControlSample] = field(default_factory=list)
     maps: list[MapSample] = field(default_factory=list)
@@ -210,6 +242,7 @@ class Recordings:
         self.cpu_ns.append(cpu_ns)
         self.entitled_ns.append(entitled_ns)
         self.memory += memory.processes
+        self.paging += memory.paging
         self.physical.append(memory.physical)
         self.controls += memory.controls
         if memory.pieces != self.pieces:
@@ -221,7 +254,7 @@ class Recordings:
         if self.window_ends_ns:
             self.before = (self.window_ends_ns[-1], self.cpu_ns[-1], self.entitled_ns[-1])
         columns = (self.window_ends_ns, self.cpu_ns, self.entitled_ns, self.memory, self.physical, self.maps)
-        for samples in (*columns, self.controls):
+        for samples in (*columns, self.paging, self.controls):
             samples.clear()
 
     def add_slices(self, slices: Matrix) -> None:

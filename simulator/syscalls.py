@@ -54,9 +54,7 @@ class SystemCalls:
         """
         if cpu_ns < 0:
             raise ValueError(f"cannot compute for {cpu_ns} ns")
-        machine, pid = self._machine, self._process.pid
-        wanted = int(cpu_ns) + self._memory.take_owed_ns()
-        return machine.throttle.before(self._process, lambda: machine.dispatcher.demand(pid, wanted))
+        return self._machine.memory_work.compute(self._process, int(cpu_ns))
 
     def execute(self, burst: Burst) -> simpy.Event:
         """Run a recorded burst: its operations, with their mallocs and frees, as one demand for the CPU.
@@ -64,23 +62,8 @@ class SystemCalls:
         The threads of the process share the operations that can be shared. Where the heap cannot serve a
         malloc, the program receives OutOfMemory when it gets there; likewise InvalidFree.
         """
-        memory, kernel, pid = self._memory, self._machine.dispatcher, self._process.pid
-        owed = memory.take_owed_ns()
-        trajectory = memory.begin(burst, self._machine.received_ns(self._process) + owed)
-        failure = trajectory.failure
-
-        def ask() -> simpy.Event:
-            if failure is None:
-                faults = trajectory.end_ns - burst.cpu_ns
-                event = kernel.execute(pid, burst, burst.cpu_ns, before_ns=owed + faults)
-            else:
-                until = int(burst.event_offset_ns[failure.event])
-                before = owed + failure.offset_ns - until
-                event = kernel.execute(pid, burst, until, before_ns=before, failure=failure.error)
-            event.callbacks.append(lambda _: memory.finish())
-            return event
-
-        return self._machine.throttle.before(self._process, ask)
+        machine, process = self._machine, self._process
+        return machine.memory_work.execute(process, burst, lambda: machine.received_ns(process))
 
     def malloc(self, size: int) -> int:
         """Return the address of `size` new bytes on the heap.
@@ -179,7 +162,7 @@ class SystemCalls:
             OutOfMemory: there is no memory to serve a page fault with.
             ProcessAbort: memcheck found something, and that is to end the process.
         """
-        return self._machine.memory_calls.load(self._process, address, size)
+        return self._machine.memory_work.load(self._process, address, size)
 
     def store(self, address: int, data: bytes) -> simpy.Event:
         """Write bytes at a virtual address.
@@ -189,7 +172,7 @@ class SystemCalls:
             OutOfMemory: there is no memory to serve a page fault with.
             ProcessAbort: memcheck found something, and that is to end the process.
         """
-        return self._machine.memory_calls.store(self._process, address, data)
+        return self._machine.memory_work.store(self._process, address, data)
 
     def access(self, addresses: NDArray[np.int64], access: Access) -> simpy.Event:
         """Use one virtual address after another, whatever the bytes there are.
@@ -199,7 +182,14 @@ class SystemCalls:
             OutOfMemory: there is no memory to serve a page fault with.
             ProcessAbort: memcheck found something, and that is to end the process.
         """
-        return self._machine.memory_calls.access(self._process, addresses, access)
+        return self._machine.memory_work.access(self._process, addresses, access)
+
+    def foresee(self, addresses: NDArray[np.int64]) -> None:
+        """Say that the process will `access` these addresses in this order, over and over from now on.
+
+        It costs nothing and changes nothing, but that the optimal replacement policy can know the future.
+        """
+        self._memory.space.foresee(addresses)
 
     def load_file(self, name: str, size: int) -> int:
         """Have a file that is only read in memory, and return its address.
@@ -276,8 +266,10 @@ class SystemCalls:
             due = self._machine.throttle.is_due(self._process)
             if burst.cpu_ns > 0 and not due and memory.is_steady(burst):
                 rounds = NEVER if requests is None else requests - served
+                # It comes back early if memory gets short.
                 yield self._machine.serve(self._process, source, burst, rounds)
-                return
+                served += self._machine.served(source)
+                continue
             request = yield self.receive(source)
             yield self.execute(burst)
             self.reply(request)

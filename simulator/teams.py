@@ -27,7 +27,9 @@ CPU_TIME, WIDTH = 0, 1
 """Planes of `Teams.phases`."""
 
 
-def phases_of(burst: Burst, threads: int, until_ns: int | None = None, before_ns: int = 0) -> Int64s:
+def phases_of(
+    burst: Burst, threads: int, until_ns: int | None = None, before_ns: int = 0, from_ns: int = 0
+) -> Int64s:
     """int64[2, phases]: CPU time of each phase, and how many threads share it.
 
     Args:
@@ -35,9 +37,10 @@ def phases_of(burst: Burst, threads: int, until_ns: int | None = None, before_ns
         threads: of the team.
         until_ns: CPU time into the burst where it breaks off; None for its end.
         before_ns: CPU time that the leader spends alone before it.
+        from_ns: CPU time into the burst where it begins.
     """
-    ends = burst.op_end_ns if until_ns is None else np.minimum(burst.op_end_ns, until_ns)
-    times = np.diff(ends, prepend=0)
+    ends = np.clip(burst.op_end_ns, from_ns, until_ns)
+    times = np.diff(ends, prepend=from_ns)
     shared = burst.op_parallel & (times > 0) if threads > 1 else np.zeros(len(times), bool)
     # A new phase begins with every shared operation, and with the first after one that is not.
     begins = shared | np.concatenate([[True], shared[:-1]])

@@ -51,6 +51,8 @@ def memory_walk(
     def program(system: SystemCalls) -> Generator[simpy.Event, Any, None]:
         for _ in itertools.count() if rounds is None else range(rounds):
             block = system.malloc(size_bytes)
+            if order == "sequential":
+                system.foresee(block + np.arange(count, dtype=np.int64) * stride_bytes)
             for _ in range(passes):
                 for first in range(0, count, BATCH):
                     steps = np.arange(first, min(first + BATCH, count), dtype=np.int64)

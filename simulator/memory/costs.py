@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulator.memory.errors import SERVED
+from simulator.memory.errors import MAJOR, SERVED
 
 if TYPE_CHECKING:
     from simulator.memory.errors import FaultKind
@@ -65,6 +65,9 @@ class Account:
         faults: served faults by kind.
         moved_bytes: bytes copied within memory for it: at forks, to make room, when a segment grows.
         kernel_ns: the kernel's work in all: faults and copying.
+        swapped_in_bytes: read from disk for it, pages of files included.
+        swapped_out_bytes: its pages written to disk.
+        blocked_ns: how long it has waited for the disk, without a CPU.
     """
 
     accesses: int = 0
@@ -75,8 +78,21 @@ class Account:
     faults: dict[FaultKind, int] = field(default_factory=lambda: dict.fromkeys(SERVED, 0))
     moved_bytes: int = 0
     kernel_ns: int = 0
+    swapped_in_bytes: int = 0
+    swapped_out_bytes: int = 0
+    blocked_ns: int = 0
     _settled_ns: int = 0
     _settled_references: int = 0
+
+    @property
+    def major_faults(self) -> int:
+        """Faults for which something was read from disk."""
+        return sum(self.faults[kind] for kind in MAJOR)
+
+    @property
+    def minor_faults(self) -> int:
+        """All others that were served."""
+        return sum(self.faults.values()) - self.major_faults
 
     def fault(self, kind: FaultKind, count: int, costs: MemoryCosts) -> None:
         """Count served faults and their cost."""

@@ -42,7 +42,7 @@ class HeapRoomSpent(OutOfMemory):
 class FaultKind(StrEnum):
     """Why the hardware traps into the kernel on an access.
 
-    The first four are served and the process never knows; the others end it.
+    The first six are served and the process never knows; the others end it.
     """
 
     DEMAND_ZERO = "demand-zero"
@@ -53,13 +53,25 @@ class FaultKind(StrEnum):
     """The first touch of a page of a file that others may have in memory already."""
     STACK_GROWTH = "stack-growth"
     """A touch of the stack below where it ends so far."""
+    SWAP_IN = "swap-in"
+    """A touch of a page that is in the swap device: a major fault, as a disk must be waited for."""
+    FILE_READ = "file-read"
+    """A touch of a page of a file that was taken from memory meanwhile: a major fault, too."""
     PROTECTION = "protection"
     """An access of a kind that the region does not allow."""
     OUT_OF_BOUNDS = "out-of-bounds"
     """An address beyond what the process has, or beyond any memory."""
 
 
-SERVED = (FaultKind.DEMAND_ZERO, FaultKind.COPY_ON_WRITE, FaultKind.SHARED_PAGE, FaultKind.STACK_GROWTH)
+MAJOR = (FaultKind.SWAP_IN, FaultKind.FILE_READ)
+"""The kinds of fault for which something is read from disk."""
+SERVED = (
+    FaultKind.DEMAND_ZERO,
+    FaultKind.COPY_ON_WRITE,
+    FaultKind.SHARED_PAGE,
+    FaultKind.STACK_GROWTH,
+    *MAJOR,
+)
 """The kinds of fault after which the process goes on."""
 
 

@@ -9,11 +9,12 @@ from simulator.errors import InvariantError
 from simulator.memory.errors import ForkError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from simulator.memory.address_space import AddressSpace, Layout
     from simulator.memory.control import MemoryControl
     from simulator.memory.costs import MemoryCosts
+    from simulator.memory.paging.swap import SwapDevice
     from simulator.memory.physical import MemoryBooks
 
     Space = TypeVar("Space", bound=AddressSpace)
@@ -27,6 +28,7 @@ class Mechanism(ABC):
 
     Attributes:
         costs: what memory costs in time.
+        now_ns: tells the time; whoever has a clock puts it here.
         name: what scenarios call it.
     """
 
@@ -36,6 +38,7 @@ class Mechanism(ABC):
 
     def __init__(self, costs: MemoryCosts) -> None:
         self.costs = costs
+        self.now_ns: Callable[[], int] = lambda: 0
 
     @property
     @abstractmethod
@@ -61,6 +64,11 @@ class Mechanism(ABC):
     def compactions(self) -> int:
         """How often address spaces were moved together to make a hole."""
         return 0
+
+    @property
+    def disk(self) -> SwapDevice | None:
+        """Where pages are kept that have no frame; None where there is no such place."""
+        return None
 
     @abstractmethod
     def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> AddressSpace:
@@ -105,6 +113,14 @@ class Mechanism(ABC):
             How many bytes were freed, fewer where there were no more; 0 where nothing can be kept elsewhere.
         """
         return 0
+
+    def check(self) -> None:
+        """Balance the books.
+
+        Raises:
+            InvariantError: they do not.
+        """
+        self.memory.check()
 
     def run_on(self, space: AddressSpace, cpu: int, switches: int) -> None:  # noqa: B027 - nothing to know for most
         """Learn that a process executes: before it uses memory, and before memory is looked at.

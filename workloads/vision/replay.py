@@ -112,9 +112,14 @@ def load_weights(profile: Profile, load_file: Callable[[str, int], int]) -> None
 
     Jobs of the same model load the same files, and share them where memory can be shared.
     """
-    for name, size in (("weights", profile.weights_bytes), ("buffers", profile.buffers_bytes)):
-        if size > 0:
-            load_file(f"{name} of {profile.model}", size)
+    for name, size in files_of(profile).items():
+        load_file(name, size)
+
+
+def files_of(profile: Profile) -> dict[str, int]:
+    """Return the files that an inference reads, by name, and their sizes in bytes."""
+    sizes = {"weights": profile.weights_bytes, "buffers": profile.buffers_bytes}
+    return {f"{name} of {profile.model}": size for name, size in sizes.items() if size > 0}
 
 
 def input_bytes(profile: Profile) -> int:
@@ -145,7 +150,8 @@ def heap_need_bytes(profile: str, config: HeapConfig = FIRST_FIT) -> int:
 def _recorded(profile: str) -> tuple[Profile, Burst]:
     """Read a profile once, so that jobs of the same model share the same burst."""
     recorded = load_profile(profile)
-    return recorded, with_input(to_burst(recorded), input_bytes(recorded))
+    burst = with_input(to_burst(recorded), input_bytes(recorded))
+    return recorded, replace(burst, files=tuple(files_of(recorded)))
 
 
 def with_input(burst: Burst, size: int) -> Burst:

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from simulator.memory.errors import FaultKind, OutOfMemory
+from simulator.memory.paging.pieces import BurstPlan
 from simulator.memory.paging.shape import COPY_ON_WRITE, PRESENT
 from simulator.memory.trajectory import Failure
 
@@ -82,9 +83,48 @@ class BurstPages:
     def __init__(self, space: PagedSpace) -> None:
         self._space = space
         self._known: WeakKeyDictionary[Burst, _Repeated] = WeakKeyDictionary()
+        self._plans: WeakKeyDictionary[Burst, tuple[Trajectory, int, BurstPlan]] = WeakKeyDictionary()
+        self._evictions = 0
+
+    def plan(self, burst: Burst, trajectory: Trajectory) -> BurstPlan:
+        """Return which piece of a burst uses which pages."""
+        last, heap_end = self._plans.get(burst), self._space.heap.last
+        if last is None or last[0] is not trajectory or last[1] != heap_end:
+            last = self._plans[burst] = (trajectory, heap_end, BurstPlan(self._space, burst, trajectory))
+        self._space.future = last[2].future
+        return last[2]
+
+    def pieces(self, burst: Burst, trajectory: Trajectory) -> BurstPlan | None:
+        """Return the pieces of a burst that begins if pages can be taken from it, None if that is unlikely.
+
+        It is where nobody has lost a page since this process's last burst began, all that was in memory is,
+        and there is room for what is new. A burst that is executed whole all the same, and loses pages before
+        it ends, goes on as if it had them; the next one misses them.
+        """
+        space, pager = self._space, self._space.mechanism.pager
+        plan = self.plan(burst, trajectory)
+        quiet, self._evictions = pager.evictions == self._evictions, pager.evictions
+        if not quiet:
+            return plan
+        entries = space.table.get_many(plan.pages)
+        absent = plan.pages[(entries & PRESENT) == 0]
+        if not len(absent) and not plan.held:
+            return None
+        on_disk = bool(entries[(entries & PRESENT) == 0].any()) or any(
+            region.file is not None and ((absent >= region.first) & (absent < region.last)).any()
+            for region in space.regions_by_page
+        )
+        needed = (len(absent) * (1 + space.shape.levels) + plan.held) * space.shape.page_size
+        return plan if on_disk or needed > pager.room(space) * space.shape.page_size else None
 
     def touch(self, burst: Burst, trajectory: Trajectory) -> Trajectory:
         """Take the frames of a burst that begins; return its trajectory with the time of its faults."""
+        result = self._take(burst, trajectory)
+        if self._space.mechanism.pager.swaps:
+            self._space.mark(self.plan(burst, trajectory))
+        return result
+
+    def _take(self, burst: Burst, trajectory: Trajectory) -> Trajectory:
         space, pager = self._space, self._space.mechanism.pager
         repeated = self.steady(burst, trajectory)
         if repeated is not None:

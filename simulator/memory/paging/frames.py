@@ -146,6 +146,10 @@ class Frames:
         """Return how many users a frame has."""
         return int(self._users[frame])
 
+    def users_of_all(self) -> NDArray[np.int32]:
+        """Return int32[frames], how many users each frame has."""
+        return self._users
+
     def release(self, frames: Frame) -> None:
         """Take a user from each of the frames, which differ from each other.
 
@@ -230,7 +234,7 @@ class Frames:
         per_chunk = max(CHUNK_BYTES // self.frame_bytes, 1)
         for number in self.storage.numbers():
             first = number * CHUNK_BYTES // self.frame_bytes
-            for frame in range(first, first + per_chunk):
+            for frame in range(first, min(first + per_chunk, len(self._owner))):
                 if self._owner[frame] == NOBODY:
                     start = max(frame * self.frame_bytes, number * CHUNK_BYTES)
                     self.storage.clear(start, min(self.frame_bytes, CHUNK_BYTES))

@@ -89,7 +89,14 @@ class MappedPages(AddressSpace):
                 self.top,
                 self.top,
             )
-        self.table = PageTable(mechanism.frames, shape, f"page tables of {owner}", self.control)
+        self.table = PageTable(
+            mechanism.frames,
+            shape,
+            f"page tables of {owner}",
+            self.control,
+            lambda count: mechanism.pager.make_room(self, count),
+        )
+        mechanism.pager.know(self)
         self.regions_by_page = Regions()
         self.pages_held = 0
         self.extra: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -259,10 +266,12 @@ class MappedPages(AddressSpace):
     def drop(self, first: int, last: int) -> None:
         """Give the frames of private pages first to last - 1 back."""
         for start, entries in self.table.parts(first, last):
+            self.mechanism.pager.leave(self, start, entries)
             present = np.flatnonzero(entries & PRESENT)
+            frames = (entries[present] >> FRAME_SHIFT).astype(np.int64)
+            entries[:] = 0
             if len(present):
-                self.mechanism.frames.release((entries[present] >> FRAME_SHIFT).astype(np.int64))
-                entries[present] = 0
+                self.mechanism.frames.release(frames)
                 self.pages_held -= len(present)
                 self.version += 1
                 self.mechanism.forget_pages(self.number, start, start + len(entries))
@@ -271,6 +280,16 @@ class MappedPages(AddressSpace):
         """Give back the frames that were only held while a burst went on."""
         self.mechanism.frames.release(self.extra)
         self.extra = self.extra[:0]
+
+    def note_repetition(self) -> None:
+        """Let what the kernel has repeated meanwhile count as uses of pages."""
+
+    def lose(self) -> None:
+        """Hear that pages were taken away."""
+
+    def next_uses(self, pages: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the process's CPU time until each page is used next."""
+        return np.full(len(pages), np.iinfo(np.int64).max)
 
     def add(self, name: str, start: int, end: int, allows: str) -> PageRegion:
         """Add a region of the bytes from `start` to `end`; none of its pages is in memory."""

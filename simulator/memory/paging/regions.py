@@ -24,13 +24,21 @@ class SharedFile:
 
     Attributes:
         name: by which processes find it.
-        frames: int64[pages], the frame of each page, -1 before anybody touched it.
+        frames: int64[pages], the frame of each page, -1 if it has none.
+        dropped: int64[pages], when a page that was in memory and is not any more was used last; -1 for the
+            others. It comes from disk when it is touched again.
+        ready_ns: when the last page that is on its way from disk will have come.
         users: the spaces that have it mapped; the first of them answers for its memory.
     """
 
     name: str
     frames: NDArray[np.int64]
     users: list[MappedPages] = field(default_factory=list)
+    dropped: NDArray[np.int64] = field(init=False)
+    ready_ns: int = 0
+
+    def __post_init__(self) -> None:
+        self.dropped = np.full(len(self.frames), -1, np.int64)
 
     @property
     def pages_held(self) -> int:

@@ -23,7 +23,10 @@ REFERENCED = 32
 DIRTY = 64
 """The bits of an entry (OSTEP fig. 18.5, at the x86's places where it has them)."""
 FRAME_SHIFT = 8
-"""An entry holds the frame's number above the bits."""
+"""An entry holds the frame's number above the bits.
+
+One that is not present and not 0 is of a page in the swap device, and holds the slot's number + 1 there.
+"""
 
 SMALL_ENTRY_BYTES, ENTRY_BYTES = 4, 8
 SMALL_ADDRESS_BITS = 32

@@ -10,7 +10,7 @@ import numpy as np
 from simulator.memory.paging.shape import FRAME_SHIFT, PRESENT, SMALL_ENTRY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -31,9 +31,21 @@ class PageTable:
     """
 
     def __init__(
-        self, frames: Frames, shape: Shape, owner: str, control: MemoryControl | None = None
+        self,
+        frames: Frames,
+        shape: Shape,
+        owner: str,
+        control: MemoryControl,
+        make_room: Callable[[int], None],
     ) -> None:
         """Makes an empty root.
+
+        Args:
+            frames: where tables lie.
+            shape: how addresses are taken apart.
+            owner: whose they are, for memory maps.
+            control: who is charged for them.
+            make_room: called with a number of frames that are about to be needed.
 
         Raises:
             OutOfMemory: there are no frames for it.
@@ -43,6 +55,7 @@ class PageTable:
         self._frames = frames
         self._owner = owner
         self._control = control
+        self._make_room = make_room
         self._tables: dict[int, int] = {}
         self._root = self._new(0)
         # The leaves as arrays, by the page number's upper bits: views of the same memory.
@@ -107,6 +120,11 @@ class PageTable:
             if leaf is not None:
                 entries[part] = leaf[pages[part] & (len(leaf) - 1)]
         return entries
+
+    def get_any(self, pages: NDArray[np.int64]) -> NDArray[np.int64]:
+        """As `get_many`, in any order."""
+        different, where = np.unique(pages, return_inverse=True)
+        return self.get_many(different)[where]
 
     def set_many(self, pages: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
         """Write the entries of pages, ascending, making tables where there are none.
@@ -175,6 +193,7 @@ class PageTable:
     def _new(self, level: int) -> int:
         size = self.shape.table_bytes(level)
         count = size // self.shape.page_size
+        self._make_room(count)
         first = self._frames.allocate_neighbours(count, self._owner, self._control)
         self._tables[first] = count
         self.held_bytes += size
