@@ -23,7 +23,7 @@ from scenarios.jobs import (
     VisionJob,
 )
 from scenarios.memory import make_mechanism
-from scenarios.memory_limits import Controls, are_used
+from scenarios.memory_claims import Controls, are_used
 from scenarios.result import Output
 from scenarios.spool import Requester, Spool, StreamedRecordings
 from simulator.groups import ROOT

@@ -17,7 +17,7 @@ from scenarios.groups import GroupName, GroupTerms, check_groups
 from scenarios.jobs import MODULE_ATTRIBUTE, Job, PluginJob, VisionJob
 from scenarios.memory import MachineMemory
 from scenarios.memory_checks import check_spaces
-from scenarios.memory_limits import check_limits
+from scenarios.memory_claims import check_limits
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
 from scenarios.swap import check_foresight
 from scenarios.thresholds import METRICS, ThresholdText
