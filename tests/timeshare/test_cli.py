@@ -70,10 +70,37 @@ def test_run_shows_tables_and_leaves_a_whole_result(timeshare, tmp_path):
                 *("processes", "cpus", "cpu", "memory", "requests", "slices", "events"),
                 "runqueue_latency",
                 *("translation", "physical", "memory_map", "address_spaces"),
+                *("kills", "kill_candidates"),
             )
         ),
         *(f"{name}.png" for name in PICTURES),
     }
+
+
+def test_a_kill_is_explained_and_can_be_reported_from_the_directory_alone(timeshare, tmp_path):
+    """The run, its JSON and the report of its directory tell the same; pasting the way out avoids it."""
+    tight = """
+name: tight
+duration: 1s
+machine: {memory: {size: 4MiB, translation: paging, oom: linux}}
+scheduler: stride
+jobs:
+  large: {workload: memory-walk, size: 2MiB, stride: 4KiB, pause: 10ms, memory: {code: 16KiB}}
+  late: {workload: memory-walk, size: 2MiB, stride: 4KiB, start: 500ms, memory: {code: 16KiB}}
+thresholds: [large.oom_kills == 0]
+"""
+    (tmp_path / "tight.yaml").write_text(tight)
+    done = timeshare("run", "tight.yaml", "--json", "--out", "here")
+    assert done.returncode == 1
+    (kill,) = json.loads(done.stdout)["kills"]
+    assert (kill["job"], kill["asking_job"], len(kill["candidates"])) == ("large", "late", 2)
+    again = timeshare("report", "here")
+    assert "large was killed at 500 ms: out of memory: late asked for" in " ".join(again.stdout.split())
+    assert "badness" in again.stdout
+    assert timeshare("run", "tight.yaml", "--set", kill["saved_by"], "--out", "there").returncode == 0
+    wrong = timeshare("run", "tight.yaml", "--set", "jobs.late.memory.max=5MiB")
+    assert wrong.returncode == 2
+    assert "--set jobs.late.memory.max=5MiB: 5MiB is more than the memory, which has 4MiB" in wrong.stderr
 
 
 def test_json_is_all_there_is_on_standard_output(timeshare):
