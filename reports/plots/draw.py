@@ -14,6 +14,7 @@ from reports.plots.heap import heap_map
 from reports.plots.latency import latency
 from reports.plots.memory import memory
 from reports.plots.memory_map import memory_map
+from reports.plots.paging import paging
 from reports.plots.waits import runqueue_latency
 from reports.result import Result
 
@@ -22,11 +23,12 @@ _OF_RUN: dict[str, Callable[[Result], Figure]] = {
     "memory": memory,
     "memory_map": memory_map,
     "address_space": address_space,
+    "paging": paging,
     "latency": latency,
     "gantt": gantt,
     "runqueue_latency": runqueue_latency,
 }
-_NEEDS = {"memory_map": "physical", "address_space": "address_spaces"}
+_NEEDS = {"memory_map": "physical", "address_space": "address_spaces", "paging": "paging"}
 """Plots of what results written before it was recorded do not have, and the tables it stands in."""
 _OF_COMPARISON: dict[str, Callable[[Result], Figure]] = {"comparison": comparison}
 
