@@ -276,8 +276,10 @@ class SwappingPager(Pager):
     def _chosen(self, candidates: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """Let the policy choose, and hold it to what it was asked."""
         victims = np.asarray(self.policy.victims(candidates, count), np.int64)
-        different = np.unique(victims)
-        if len(victims) != count or len(different) != count or not np.isin(different, candidates).all():
+        different = victims if count == 1 else np.unique(victims)
+        places = np.minimum(np.searchsorted(candidates, different), len(candidates) - 1)
+        known = (candidates[places] == different).all()
+        if len(victims) != count or len(different) != count or not known:
             raise InvariantError(
                 f"replacement '{self.policy.name}': victims() returned {victims.tolist()[:8]}, which are not "
                 f"{count} of the candidates, each once"
