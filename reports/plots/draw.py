@@ -15,6 +15,7 @@ from reports.plots.latency import latency
 from reports.plots.memory import memory
 from reports.plots.memory_limits import memory_limits
 from reports.plots.memory_map import memory_map
+from reports.plots.paging import paging
 from reports.plots.waits import runqueue_latency
 from reports.result import Result
 
@@ -24,12 +25,14 @@ _OF_RUN: dict[str, Callable[[Result], Figure]] = {
     "memory_limits": memory_limits,
     "memory_map": memory_map,
     "address_space": address_space,
+    "paging": paging,
     "latency": latency,
     "gantt": gantt,
     "runqueue_latency": runqueue_latency,
 }
 _NEEDS = {
     "memory_limits": "memory_limits",
+    "paging": "paging",
     "memory_map": "physical",
     "address_space": "address_spaces",
 }

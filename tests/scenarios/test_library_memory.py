@@ -6,6 +6,8 @@ from functools import cache
 
 import pytest
 
+from reports.metrics import machine_metrics
+from reports.paging import by_degree
 from reports.result import Result
 from reports.thresholds import evaluate
 from scenarios.loader import load_scenario
@@ -21,6 +23,8 @@ NAMES = (
     "compaction",
     "paging-and-tlb",
     "shared-weights",
+    "thrash",
+    "page-replacement",
 )
 
 
@@ -81,3 +85,28 @@ def test_a_map_has_pieces_that_do_not_overlap() -> None:
             ends = ordered["base"] + ordered["size_bytes"]
             assert (ordered["base"].iloc[1:].to_numpy() >= ends.iloc[:-1].to_numpy()).all()
             assert ends.iloc[-1] <= result.manifest.memory_bytes
+
+
+def test_one_camera_too_many_leaves_the_cpu_idle() -> None:
+    """The CPU is used better up to four; beyond, all wait for the disk, unless there is memory for all."""
+    rows = by_degree(result_of("thrash"))
+    busy = [row["busy_share"] for row in rows]
+    assert [row["processes"] for row in rows] == [1, 2, 3, 4, 5]
+    assert busy[0] < busy[1] < busy[2] < busy[3] > 1.5 * busy[4]
+    assert rows[4]["disk_busy_share"] > 0.95
+    roomy = by_degree(result_of("thrash", "machine.memory.size=400MiB"))
+    assert roomy[4]["busy_share"] > 0.99
+    assert [row["busy_share"] for row in roomy[:4]] == pytest.approx(busy[:4])
+    assert all(row["major_faults_per_s"] == 0 for row in roomy)
+
+
+def test_a_loop_is_what_lru_handles_worst() -> None:
+    """Chance keeps most of the loop, the optimum all that fits, and LRU nothing."""
+    option = "machine.memory.replacement"
+    lru, chance, best = (
+        machine_metrics(result_of("page-replacement", f"{option}={name}"))
+        for name in ("lru", "random", "opt")
+    )
+    assert lru["busy_share"] < 0.05
+    assert 0.75 < chance["busy_share"] < best["busy_share"]
+    assert best["major_faults"] < chance["major_faults"] < lru["major_faults"]

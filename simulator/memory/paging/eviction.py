@@ -137,7 +137,9 @@ class Eviction:
 
 def _forget_translations(space: MappedPages, pages: NDArray[np.int64]) -> None:
     """Take pages, ascending, out of every TLB."""
-    if not len(pages):
+    if len(pages) == 1:
+        space.mechanism.forget_pages(space.number, int(pages[0]), int(pages[0]) + 1)
+    if len(pages) <= 1:
         return
     edges = np.flatnonzero(np.diff(pages) != 1) + 1
     starts, ends = pages[np.concatenate([[0], edges])], pages[np.concatenate([edges - 1, [len(pages) - 1]])]

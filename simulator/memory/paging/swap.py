@@ -189,8 +189,10 @@ class SwapDevice:
         """Put requests behind those that wait; each is for neighbours, `cluster` of them at most."""
         if not len(places):
             return now_ns
-        runs = np.flatnonzero(np.diff(places, prepend=places[0] - 2, append=places[-1] + 2) != 1)
-        requests = int((-(-np.diff(runs) // self.shape.cluster)).sum())
+        requests = 1
+        if len(places) > 1:
+            ends = np.append(np.flatnonzero(np.diff(places) != 1), len(places) - 1)
+            requests = int((-(-np.diff(ends, prepend=-1) // self.shape.cluster)).sum())
         size = len(places) * self.page_size
         took = requests * self.shape.latency_ns - (-size * SECOND_NS // self.shape.bandwidth)
         self._free_ns = max(now_ns, self._free_ns) + took

@@ -230,7 +230,7 @@ class SwappingPager(Pager):
         missing = places[here < 0]
         with self.pinned(here[here >= 0]):
             self.make_room(space, len(missing))
-            frames = self._frames.allocate(len(missing), file.name)
+            frames = self._frames.allocate(len(missing), file.name, space.control)
         now = self._now_ns()
         file.frames[missing] = frames
         self.residents.records.load(frames, now)
@@ -276,8 +276,10 @@ class SwappingPager(Pager):
     def _chosen(self, candidates: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """Let the policy choose, and hold it to what it was asked."""
         victims = np.asarray(self.policy.victims(candidates, count), np.int64)
-        different = np.unique(victims)
-        if len(victims) != count or len(different) != count or not np.isin(different, candidates).all():
+        different = victims if count == 1 else np.unique(victims)
+        places = np.minimum(np.searchsorted(candidates, different), len(candidates) - 1)
+        known = (candidates[places] == different).all()
+        if len(victims) != count or len(different) != count or not known:
             raise InvariantError(
                 f"replacement '{self.policy.name}': victims() returned {victims.tolist()[:8]}, which are not "
                 f"{count} of the candidates, each once"

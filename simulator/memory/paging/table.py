@@ -167,6 +167,9 @@ class PageTable:
 
     def _by_leaf(self, pages: NDArray[np.int64]) -> Iterator[tuple[int, slice]]:
         """Yield (number of the leaf, slice of `pages`) for the leaves that pages, ascending, are in."""
+        if len(pages) == 1:
+            yield int(pages[0]) >> self.shape.index_bits[-1], slice(0, 1)
+            return
         numbers = pages >> self.shape.index_bits[-1]
         edges = np.flatnonzero(np.diff(numbers)) + 1
         bounds = [0, *edges.tolist(), len(pages)] if len(pages) else []

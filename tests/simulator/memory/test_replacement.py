@@ -104,10 +104,11 @@ def test_nobody_is_better_than_the_optimum(references: list[int], frames: int, w
 
 @given(references=STRINGS, frames=st.integers(1, 6), writes=st.sets(st.integers(0, 59)))
 def test_the_clock_is_the_plain_clock(references: list[int], frames: int, writes: set[int]) -> None:
-    """Against a hand that goes round one frame at a time, dirty pages spared for one round."""
+    """Against a hand that goes round one frame at a time, dirty pages passed over once."""
     pages: list[int] = []
     used: list[bool] = []
     dirty: list[bool] = []
+    passed: list[bool] = []
     hand = count = 0
     for at, page in enumerate(references):
         if page in pages:
@@ -117,22 +118,15 @@ def test_the_clock_is_the_plain_clock(references: list[int], frames: int, writes
             pages.append(page)
             used.append(False)
             dirty.append(False)
+            passed.append(False)
         else:
-            count, frame, spared = count + 1, -1, -1
-            for step in range(2 * frames):
-                place = (hand + step) % frames
-                if step == frames and spared >= 0:
-                    break
-                if used[place]:
-                    used[place] = False
-                elif not dirty[place]:
-                    frame = place
-                    break
-                elif spared < 0:
-                    spared = place
-            frame = frame if frame >= 0 else spared
+            count, frame = count + 1, hand % frames
+            while used[frame] or (dirty[frame] and not passed[frame]):
+                passed[frame] = not used[frame]
+                used[frame] = False
+                frame = (frame + 1) % frames
             hand = frame + 1
-            pages[frame], dirty[frame] = page, False
+            pages[frame], dirty[frame], passed[frame] = page, False, False
         used[frame] = True
         dirty[frame] |= at in writes
     done = replay(POLICIES["clock"], frames, references, writes=writes)

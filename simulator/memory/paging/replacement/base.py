@@ -117,6 +117,7 @@ def smallest(frames: Frames, key: NDArray[np.int64], count: int) -> Frames:
         return frames[[int(np.argmin(key))]]
     if count < len(frames) // 4:
         some = np.sort(np.argpartition(key, count - 1)[:count])
-        if len(np.unique(key[some])) == count:
+        # Unless others are as small as the largest of them.
+        if np.count_nonzero(key <= key[some].max()) == count:
             return frames[some[np.argsort(key[some], kind="stable")]]
     return frames[np.argsort(key, kind="stable")[:count]]
