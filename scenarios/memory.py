@@ -241,7 +241,10 @@ class MachineMemory(_Part):
     def _pages_can_be_swapped(self) -> Self:
         paging = self.translation if isinstance(self.translation, Paging) else None
         page_size = None if paging is None else paging.page_size_bytes
-        findings = check_swap(self.swap, self.kind, page_size, self.replacement, self.model_fields_set)
+        fields = type(self).model_fields
+        # A scenario that was written out has all keys; what is as if left out asks for nothing.
+        given = [name for name in self.model_fields_set if getattr(self, name) != fields[name].default]
+        findings = check_swap(self.swap, self.kind, page_size, self.replacement, sorted(given))
         if findings:
             raise findings_error(findings)
         return self
