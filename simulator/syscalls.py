@@ -321,6 +321,8 @@ class SystemCalls:
         memory = self._memory
         if memory.heap.log is not None:
             memory.heap.log.now_ns = self._machine.received_ns(self._process)
+        if memory.heap.config.tagged:
+            self._machine.memory_calls.note_on_cpu(self._process)
         return memory
 
     @property

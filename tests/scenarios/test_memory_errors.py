@@ -86,6 +86,17 @@ def test_memcheck_ends_the_process_at_the_first_error_if_it_is_to(error: str) ->
     assert ran.ended == f"killed: abort: memcheck: {detail} in {place}"
 
 
+@pytest.mark.parametrize("translation", ["none", "base-and-bounds"])
+def test_blocks_at_low_addresses_are_no_null_pointers(translation: str) -> None:
+    """With little code the heap begins below 4096; what is in no block there is one all the same."""
+    steps = locals_and({"write": {"to": "p", "text": "x"}}, {"free": "p"}, {"free": "q"})
+    memory = {"code": "16B"}
+    ran = run(steps, translation, "report", memory=memory)
+    assert (ran.ended, ran.found) == ("exited", [])
+    ran = run([*steps, {"write": {"to": "NULL", "text": "x"}}], translation, "report", memory=memory)
+    assert ran.found == [("invalid-write", 1)]
+
+
 def test_a_diagnosis_says_what_where_and_which_block() -> None:
     """As valgrind does."""
     (diagnosis,) = run(TOO_LITTLE, memcheck="report").diagnoses

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simulator.memory.memcheck.blocks import Block
 
 NULL_PAGE = 4096
-"""Addresses below this are taken for null pointers with an offset, whatever lies there."""
+"""Addresses below this, if in no block, are taken for null pointers with an offset, whatever lies there."""
 _NAMES_OF_PARTS = {"code", "heap", "stack", "mapped", UNUSED}
 
 
@@ -97,8 +97,6 @@ class Checker:
 
     def _stretch(self, access: Access, address: int) -> Stretch:
         """Return what kind of address one is, and how far that goes."""
-        if 0 <= address < NULL_PAGE:
-            return Stretch(NULL_PAGE, usable=False, why="a null pointer")
         if self.stack_low <= address < self._stack_top:
             if address < self.stack_pointer:
                 return Stretch(self.stack_pointer, usable=False, why="below the stack pointer")
@@ -111,14 +109,21 @@ class Checker:
     def _elsewhere(self, access: Access, address: int) -> Stretch:
         """Return what kind of address one is that is in no block and not in the stack's room."""
         reads = access is not Access.WRITE
+        if 0 <= address < NULL_PAGE:
+            end = min(NULL_PAGE, self._next_watched(address))
+            return Stretch(end, usable=False, why="a null pointer")
         if address in self._code:
             return Stretch(self._code.stop, usable=reads, why="in the program's code")
         for region in self._space.regions():
             if region.name not in _NAMES_OF_PARTS and 0 <= address - region.start < region.size:
                 return Stretch(region.start + region.size, usable=reads, why=f"in {region.name}")
+        why = "which is no block, stack or file of the program's"
+        return Stretch(self._next_watched(address), usable=False, why=why)
+
+    def _next_watched(self, address: int) -> int:
+        """Return where the first block or the stack's room begins above an address."""
         edges = [self.blocks.next_low(address), self.stack_low if self.stack_low > address else None]
-        nearest = min((edge for edge in edges if edge is not None), default=1 << 64)
-        return Stretch(nearest, usable=False, why="which is no block, stack or file of the program's")
+        return min((edge for edge in edges if edge is not None), default=1 << 64)
 
     def _invalid(self, access: Access, bad: tuple[int, Stretch], end: int, trace: Trace) -> Diagnosis:
         first, stretch = bad
@@ -168,9 +173,7 @@ class Checker:
                 continue
             block = self.blocks.around(at)
             if block is None:
-                following = self.blocks.next_low(at)
-                edges = [following, self.stack_low if self.stack_low > at else None]
-                at = min((edge for edge in edges if edge is not None), default=end)
+                at = self._next_watched(at)
                 continue
             first, last = max(at, block.address), min(end, block.end)
             if first < last and block.freed is None:
