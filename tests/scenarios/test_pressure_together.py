@@ -96,7 +96,7 @@ def box(**changes: Any) -> dict[str, Any]:
 
 
 def test_with_a_disk_a_limit_takes_pages_back_instead_of_killing() -> None:
-    """`a` wants 480 KiB and may hold 400: it pages against itself, nobody is killed, the others lose nothing."""
+    """`a` wants 480 KiB and may hold 400: it pages against itself, the others lose nothing."""
     simulation = Simulation(parse_scenario(BOX.format(**box(a=480))))
     result = as_result(simulation.run())
     assert result.table("kills").empty
@@ -107,7 +107,7 @@ def test_with_a_disk_a_limit_takes_pages_back_instead_of_killing() -> None:
 
 @pytest.mark.parametrize(("swap", "killed"), [(8, True), (2048, False)])
 def test_a_disk_that_is_full_is_no_help(swap: int, killed: bool) -> None:  # noqa: FBT001 - pytest passes it
-    """With room on disk the group pages within its limit; without, somebody in it is killed, and only there."""
+    """With room on disk the group pages within its limit; without, somebody in it is killed."""
     simulation = Simulation(parse_scenario(BOX.format(**box(swap=swap, b=300, c=200))))
     kills = as_result(simulation.run()).table("kills")
     assert set(kills["job"]) <= {"b", "c"}
@@ -115,7 +115,7 @@ def test_a_disk_that_is_full_is_no_help(swap: int, killed: bool) -> None:  # noq
 
 
 def test_beyond_high_pages_go_before_anybody_sleeps() -> None:
-    """The group is beyond its high mark; the disk takes what is too much, and there is nothing to sleep for."""
+    """The group is beyond its high mark; the disk takes what is too much, and nobody sleeps."""
     simulation = Simulation(parse_scenario(BOX.format(**box(b=200, c=16))))
     result = as_result(simulation.run())
     limits = result.table("memory_limits").set_index("name")
