@@ -327,20 +327,21 @@ class PagedSpace(MappedPages):
         """Use pages, ascending and valid, each once; return how many faulted."""
         pager = self.mechanism.pager
         entries = self.table.get_many(pages)
-        present = (entries & PRESENT) != 0
-        absent = pages[~present]
-        with ExitStack() as pins:
-            pins.enter_context(pager.pinned(entries[present] >> FRAME_SHIFT))
-            for region in self.regions_by_page:
-                own = absent[(absent >= region.first) & (absent < region.last)]
-                if len(own):
-                    pager.bring_in(self, region, own)
-                    pins.enter_context(pager.pinned(self.table.get_many(own) >> FRAME_SHIFT))
+        absent = pages[(entries & PRESENT) == 0]
         shared = pages[(entries & NEEDS[access]) == PRESENT] if access is Access.WRITE else pages[:0]
-        with pager.pinned(self.table.get_many(pages) >> FRAME_SHIFT if len(shared) else shared):
-            for page in shared.tolist():
-                pager.unshare(self, page)
-        entries = self.table.get_many(pages)
+        if len(absent) or len(shared):
+            with ExitStack() as pins:
+                # None of them may go while the others come.
+                pins.enter_context(pager.pinned(entries[(entries & PRESENT) != 0] >> FRAME_SHIFT))
+                for region in self.regions_by_page:
+                    own = absent[(absent >= region.first) & (absent < region.last)]
+                    if len(own):
+                        pager.bring_in(self, region, own)
+                        pins.enter_context(pager.pinned(self.table.get_many(own) >> FRAME_SHIFT))
+                for page in shared.tolist():
+                    pager.unshare(self, page)
+                    pins.enter_context(pager.pinned(np.array([self.table.entry(page) >> FRAME_SHIFT])))
+            entries = self.table.get_many(pages)
         self._set_bits(pages, entries, access)
         pager.used(entries, write=access is Access.WRITE)
         return len(absent) + len(shared)
