@@ -29,6 +29,7 @@ bench: .venv/test.stamp ## Measure what the documentation claims
 	$(BIN)/python benchmarks/edge_box_hour.py
 	$(BIN)/python benchmarks/curves.py
 	$(BIN)/python benchmarks/heap.py
+	$(BIN)/python benchmarks/paging.py
 	$(BIN)/python benchmarks/recording.py
 
 readme: .venv/test.stamp ## Write the README's outputs and picture anew

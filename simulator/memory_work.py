@@ -201,8 +201,9 @@ class MemoryWork:
             yield self._spend(process, owed)
         clock = self._dispatcher.clock
         if done_ns > clock.now_ns:
-            memory.space.account.blocked_ns += done_ns - clock.now_ns
-            yield clock.timeout(done_ns - clock.now_ns)
+            begun_ns = clock.now_ns
+            yield clock.timeout(done_ns - begun_ns)
+            memory.space.account.blocked_ns += done_ns - begun_ns
             yield self._on_a_cpu(process, memory)
 
     def _spend(self, process: Process, cpu_ns: int) -> simpy.Event:

@@ -14,6 +14,7 @@ from simulator.machine import Machine
 from simulator.memory.address_space import Access, Layout
 from simulator.memory.costs import MemoryCosts
 from simulator.memory.errors import FaultKind, OutOfMemory
+from simulator.memory.heap_config import PRESETS, changed
 from simulator.memory.paging.replacement.registry import POLICIES
 from simulator.schedulers.registry import make_scheduler, scheduler_names
 from simulator.sources import Source
@@ -345,3 +346,103 @@ def test_out_of_memory_in_the_middle_of_a_burst_is_the_programs() -> None:
     machine.run(1000 * MS, window_ns=100 * MS)
     assert (len(told), process.ended.reason) == (1, "exited")
     assert machine.memory.used_bytes == machine.mechanism.disk.used_bytes == 0
+
+
+def test_a_heap_without_room_fails_in_the_middle_of_a_burst_in_pieces() -> None:
+    """As in a burst that is executed whole: what comes before it is executed, and the program hears of it."""
+    machine, told = machine_of(60), []
+    burst = burst_of(8, 15)
+
+    def program(system):
+        block = system.malloc(20 * PAGE)
+        yield system.access(block + np.arange(0, 20 * PAGE, PAGE), Access.WRITE)
+        try:
+            yield system.execute(burst)
+        except OutOfMemory as error:
+            told.append((machine.received_ns(machine.processes[0]) // MS, str(error)))
+
+    layout = Layout(PAGE, 64 * PAGE, PAGE)
+    process = machine.spawn("a", program, tickets=1, layout=layout)
+    machine.run(1000 * MS, window_ns=100 * MS)
+    ((spent_ms, error),) = told
+    # Two blocks of 15 pages beside the one of 20; the third does not fit into the room of 64.
+    assert spent_ms == 4
+    assert "malloc of 60.0 KiB by op" in error
+    assert process.ended.reason == "exited"
+    assert process.account.faults[FaultKind.DEMAND_ZERO] >= 50
+
+
+def test_what_a_call_that_is_no_event_must_wait_for_comes_before_the_next_demand() -> None:
+    """Loading a file takes pages that must be written first: computing, or a burst, begins when they are."""
+    for next_step in ("compute", "execute"):
+        machine, told = machine_of(60), []
+        burst = burst_of(1, 1)
+
+        def program(system, step=next_step, told=told, machine=machine, burst=burst):
+            block = system.malloc(45 * PAGE)
+            yield system.access(block + np.arange(0, 45 * PAGE, PAGE), Access.WRITE)
+            system.load_file("weights", 30 * PAGE)
+            begun, busy = system.now_ns, machine.mechanism.disk.busy_ns
+            yield system.compute(MS) if step == "compute" else system.execute(burst)
+            told.append((system.now_ns - begun, busy))
+
+        process = machine.spawn("a", program, tickets=1, layout=LAYOUT)
+        machine.run(1000 * MS, window_ns=100 * MS)
+        ((took, busy),) = told
+        assert busy > MS // 3
+        assert took >= (MS if next_step == "compute" else 4 * MS) + busy
+        assert process.account.blocked_ns > 0
+
+
+def test_a_process_that_ends_while_it_waits_goes_no_further() -> None:
+    """Whoever kills it takes its memory; what it has asked of the disk comes, and nobody wants it."""
+    for step in ("access", "execute", "compute"):
+        machine = machine_of(60)
+        burst = burst_of(3, 20)
+
+        def program(system, step=step, burst=burst):
+            block = system.malloc(50 * PAGE)
+            addresses = block + np.arange(0, 50 * PAGE, PAGE)
+            for _ in range(100):
+                try:
+                    yield system.access(addresses, Access.WRITE)
+                    if step == "execute":
+                        yield system.execute(burst)
+                    elif step == "compute":
+                        system.load_file("weights", 30 * PAGE)
+                        yield system.compute(MS)
+                except RuntimeError:
+                    return
+
+        process = machine.spawn("a", program, tickets=1, layout=Layout(PAGE, 128 * PAGE, PAGE))
+
+        def killer(machine=machine, process=process):
+            while machine.clock.now_ns < 2 * MS or machine.dispatcher.is_running(process.pid):
+                yield machine.clock.timeout(10_000)
+            machine.memory_calls.take(process)
+
+        machine.clock.process(killer())
+        machine.run(100 * MS, window_ns=10 * MS)
+        assert machine.memory.used_bytes == machine.mechanism.disk.used_bytes == 0
+
+
+def test_large_blocks_with_mappings_of_their_own_are_held_from_malloc_to_free() -> None:
+    """A heap like glibc's, in memory that is too small for two servers."""
+    machine = machine_of(120, "clock", cpus=2)
+    heap = changed(PRESETS["glibc"], {"mmap_threshold_bytes": 4 * PAGE, "trim_threshold_bytes": 8 * PAGE})
+    sources = []
+    for name in "ab":
+        source = Source.closed_loop(machine.dispatcher, limit=4)
+        sources.append(source)
+        burst = burst_of(3, 9, files=(f"weights {name}",))
+        layout = Layout(PAGE, 256 * PAGE, PAGE)
+        machine.spawn(name, server(source, burst, 50), tickets=1, layout=layout, heap=heap)
+    machine.run(3000 * MS, window_ns=100 * MS)
+    for source in sources:
+        assert [request.finished_ns > 0 for request in source.requests] == [True] * 4
+    for process in machine.processes:
+        assert process.account.faults[FaultKind.FILE_READ] > 0
+        assert process.account.faults[FaultKind.DEMAND_ZERO] >= 4 * 27
+    assert machine.memory.used_bytes == sum(
+        process.memory.space.resident_bytes for process in machine.processes
+    )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from simulator.burst import Burst
     from simulator.memory.charges import Shortage
     from simulator.memory.heap_outcome import HeapFigures, Outcome
-    from simulator.memory.paging.space import PagedSpace
+    from simulator.memory.paging.used import UsedPages
     from simulator.memory.trajectory import Trajectory
 
 
@@ -80,7 +80,7 @@ class BurstPages:
     contain what translations cost on the machine they were recorded on, so that none is added.
     """
 
-    def __init__(self, space: PagedSpace) -> None:
+    def __init__(self, space: UsedPages) -> None:
         self._space = space
         self._known: WeakKeyDictionary[Burst, _Repeated] = WeakKeyDictionary()
         self._plans: WeakKeyDictionary[Burst, tuple[Trajectory, int, BurstPlan]] = WeakKeyDictionary()

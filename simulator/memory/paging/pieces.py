@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from simulator.burst import Burst
     from simulator.memory.paging.regions import PageRegion
-    from simulator.memory.paging.space import PagedSpace
+    from simulator.memory.paging.used import UsedPages
     from simulator.memory.trajectory import Trajectory
 
 PIECE_NS = 1_000_000
@@ -64,7 +64,7 @@ class BurstPlan:
         future: when its pages are used, over and over.
     """
 
-    def __init__(self, space: PagedSpace, burst: Burst, trajectory: Trajectory) -> None:
+    def __init__(self, space: UsedPages, burst: Burst, trajectory: Trajectory) -> None:
         self._space = space
         self._pieces = _cut(space, burst, trajectory)
         self.count = len(self._pieces)
@@ -92,7 +92,7 @@ class BurstPlan:
         return own.from_ns, own.until_ns
 
 
-def _cut(space: PagedSpace, burst: Burst, trajectory: Trajectory) -> list[Piece]:
+def _cut(space: UsedPages, burst: Burst, trajectory: Trajectory) -> list[Piece]:
     """Return a burst's pieces, up to where it fails if it does."""
     events = len(burst.event_op) if trajectory.failure is None else trajectory.failure.event
     until = burst.cpu_ns if trajectory.failure is None else int(burst.event_offset_ns[events])
@@ -121,7 +121,7 @@ def _cut(space: PagedSpace, burst: Burst, trajectory: Trajectory) -> list[Piece]
 
 
 def _follow(
-    space: PagedSpace,
+    space: UsedPages,
     burst: Burst,
     trajectory: Trajectory,
     piece_of: NDArray[np.int64],

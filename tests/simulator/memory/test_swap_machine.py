@@ -187,6 +187,21 @@ class Memory(RuleBasedStateMachine):
             return
 
     @precondition(lambda self: self.spaces)
+    @rule(pick=PICK, writes=st.booleans())
+    def touch(self, pick: int, *, writes: bool) -> None:
+        """A burst uses the whole heap, its code and its files, some pages at a time."""
+        space = self.spaces[self.some(pick)]
+        try:
+            space.touch_pages(
+                np.arange(space.heap.first, space.heap.last), Access.WRITE if writes else Access.READ
+            )
+            read = [region for region in space.regions_by_page if region.file is not None]
+            pages = np.concatenate([np.arange(region.first, region.last) for region in read])
+            space.touch_pages(pages, Access.READ)
+        except OutOfMemory:
+            return
+
+    @precondition(lambda self: self.spaces)
     @rule(pick=PICK, frames=st.integers(0, 6))
     def hold(self, pick: int, frames: int) -> None:
         """A burst holds frames for blocks without a region."""
