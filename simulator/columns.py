@@ -101,7 +101,10 @@ def constructor(
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - numba's
             table = cgutils.create_struct_proxy(kind)(context, builder)
             for at, matrix in enumerate(matrices):
-                setattr(table, matrix, builder.extract_value(arguments[0], at))
+                whole = make_array(given[at])(context, builder, value=builder.extract_value(arguments[0], at))
+                setattr(table, f"{matrix}_data", whole.data)
+                for axis, length in enumerate(cgutils.unpack_tuple(builder, whole.shape)):
+                    setattr(table, f"{matrix}_{axis}", length)
             return table._getvalue()  # noqa: SLF001 - numba's name for it
 
         return kind(given), generate
@@ -110,10 +113,17 @@ def constructor(
 
 
 class _TableModel(models.StructModel):
-    """A table is its matrices, one after another."""
+    """A table is, for each of its matrices, where it lies and how long it is each way.
+
+    It is passed by value to functions that are called; whole arrays would be three times as much to copy.
+    """
 
     def __init__(self, manager: Any, kind: TableType) -> None:  # noqa: ANN401 - numba's
-        super().__init__(manager, kind, list(kind.matrices.items()))
+        members: list[tuple[str, Any]] = []
+        for name, matrix in kind.matrices.items():
+            members.append((f"{name}_data", types.CPointer(matrix.dtype)))
+            members += [(f"{name}_{axis}", types.intp) for axis in range(matrix.ndim)]
+        super().__init__(manager, kind, members)
 
 
 class _TableAttributes(AttributeTemplate):
@@ -136,28 +146,48 @@ def _get_attribute(context: Any, builder: Any, kind: TableType, value: Any, attr
         return context.get_constant(types.boolean if isinstance(number, bool) else types.int64, number)
     table = cgutils.create_struct_proxy(kind)(context, builder, value=value)
     if attribute in kind.matrices:
-        return getattr(table, attribute)
+        return _matrix(context, builder, kind.matrices[attribute], table, attribute)
     place, at = kind.columns[attribute]
-    matrix = make_array(kind.matrices[place])(context, builder, value=getattr(table, place))
+    whole = kind.matrices[place]
     start = context.get_constant(types.intp, at)
-    stride = matrix.itemsize
+    size = context.get_abi_sizeof(context.get_data_type(whole.dtype))
+    step = size
     if place in kind.widths:
-        length = builder.extract_value(matrix.shape, 0)
+        length = getattr(table, f"{place}_0")
         # A constant, so that all columns of one process are at known distances from each other.
-        stride = context.get_constant(types.intp, 8 * kind.widths[place])
+        step *= kind.widths[place]
     else:
-        length = builder.extract_value(matrix.shape, 1)
+        length = getattr(table, f"{place}_1")
         start = builder.mul(length, start)
     column = make_array(kind.column(attribute))(context, builder)
     populate_array(
         column,
-        data=builder.gep(matrix.data, [start]),
+        data=builder.gep(getattr(table, f"{place}_data"), [start]),
         shape=cgutils.pack_array(builder, [length]),
-        strides=cgutils.pack_array(builder, [stride]),
-        itemsize=matrix.itemsize,
+        strides=cgutils.pack_array(builder, [context.get_constant(types.intp, step)]),
+        itemsize=context.get_constant(types.intp, size),
         meminfo=None,
     )
     return column._getvalue()  # noqa: SLF001 - numba's name for it
+
+
+def _matrix(context: Any, builder: Any, kind: PlaceType, table: Any, name: str) -> Any:  # noqa: ANN401 - numba's
+    """Generate the array that a matrix is."""
+    size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    shape = [getattr(table, f"{name}_{axis}") for axis in range(kind.ndim)]
+    strides = [size]
+    for length in reversed(shape[1:]):
+        strides.insert(0, builder.mul(strides[0], length))
+    matrix = make_array(kind)(context, builder)
+    populate_array(
+        matrix,
+        data=getattr(table, f"{name}_data"),
+        shape=cgutils.pack_array(builder, shape),
+        strides=cgutils.pack_array(builder, strides),
+        itemsize=size,
+        meminfo=None,
+    )
+    return matrix._getvalue()  # noqa: SLF001 - numba's name for it
 
 
 def _pointer(context: Any, builder: Any, kind: PlaceType, place: Any, index_type: Any, index: Any) -> Any:  # noqa: ANN401 - numba's
