@@ -115,7 +115,8 @@ class StreamedRecordings(Recordings):
         """Write the windows that are kept; the last stays, as the next one's difference is taken to it."""
         self.spool.append("cpu", windows_table(self, self.jobs, self.cpus))
         self.spool.append("memory", memory_table(self.memory, self.jobs))
-        self.spool.append("paging", paging_table(self.paging, self.jobs))
+        if self.paging:
+            self.spool.append("paging", paging_table(self.paging, self.jobs))
         self.spool.append("physical", physical_table(self.physical))
         self.spool.append("memory_map", memory_map_table(self.maps))
         self.forget_windows()

@@ -62,6 +62,7 @@ def test_a_swap_device_has_a_size_and_may_have_more() -> None:
 def test_a_scenario_with_swap_can_be_written_down_and_read_again() -> None:
     """What is dumped is what was read."""
     scenario = parse_scenario(box("inverse-lottery"))
+    assert scenario.model_dump(mode="json")["machine"]["memory"]["scope"] == "global"
     assert type(scenario).model_validate(scenario.model_dump(mode="json", by_alias=True)) == scenario
 
 
@@ -119,7 +120,7 @@ def test_a_scenario_that_fits_is_the_same_whatever_the_policy() -> None:
     plain = Simulation(parse_scenario(without)).run().tables
     for name in ("requests", "cpu", "processes", "cpus", "translation", "events"):
         assert same(plain[name], first[name])
-    assert plain["paging"].num_rows == 0
+    assert "paging" not in plain
 
 
 @pytest.mark.parametrize("name", list(POLICIES))
