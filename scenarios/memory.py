@@ -7,10 +7,9 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from scenarios.heaps import Heap, HeapSpec
-from scenarios.jobs import MODULE_ATTRIBUTE
 from scenarios.kinds import UnderKey, only_kind
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
-from scenarios.swap import USUAL_REPLACEMENT, USUAL_WINDOW_NS, Scope, Swap, check_swap, swapping_of
+from scenarios.swap import PolicyName, Scope, Swap, check_swap, swapping_of, with_usual
 from scenarios.units import Duration, PositiveDuration, PositiveSize, format_size
 from simulator.errors import TimeshareError
 from simulator.memory.base_and_bounds import BaseAndBoundsMechanism
@@ -213,18 +212,21 @@ class MachineMemory(_Part):
     swap: Swap | None = Field(
         default=None, description="Where pages go when memory is short; left out: nowhere. For paging."
     )
-    replacement: Annotated[str, Field(pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$")] = Field(
-        default=USUAL_REPLACEMENT,
-        description="Which page goes: fifo, lru, clock, random, opt, inverse-lottery, or module:Class.",
+    replacement: PolicyName | None = Field(
+        default=None,
+        description="Which page goes: fifo, lru, clock, random, opt, inverse-lottery, or module:Class; left "
+        "out, with swap: clock.",
     )
-    scope: Scope = Field(
-        default="global",
-        description="Whose pages go: anybody's, or local: those of the job that needs a frame, if any.",
+    scope: Scope | None = Field(
+        default=None,
+        description="Whose pages go: anybody's (global), or local: those of the job that needs a frame, if "
+        "any; left out, with swap: global.",
     )
-    working_set_ns: PositiveDuration = Field(
-        default=USUAL_WINDOW_NS,
+    working_set_ns: PositiveDuration | None = Field(
+        default=None,
         alias="working_set",
-        description="A job's working set is the pages that it has used within this time.",
+        description="A job's working set is the pages that it has used within this time; left out, with "
+        "swap: 1s.",
     )
     heap: HeapSpec = Field(
         default_factory=Heap,
@@ -237,14 +239,17 @@ class MachineMemory(_Part):
         """The translation's name."""
         return str(kind_of(self.translation))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_with_swap(cls, given: object) -> object:
+        return with_usual(given) if isinstance(given, Mapping) else given
+
     @model_validator(mode="after")
     def _pages_can_be_swapped(self) -> Self:
         paging = self.translation if isinstance(self.translation, Paging) else None
         page_size = None if paging is None else paging.page_size_bytes
-        fields = type(self).model_fields
-        # A scenario that was written out has all keys; what is as if left out asks for nothing.
-        given = [name for name in self.model_fields_set if getattr(self, name) != fields[name].default]
-        findings = check_swap(self.swap, self.kind, page_size, self.replacement, sorted(given))
+        given = {"replacement": self.replacement, "scope": self.scope, "working_set": self.working_set_ns}
+        findings = check_swap(self.swap, self.kind, page_size, given)
         if findings:
             raise findings_error(findings)
         return self

@@ -1,24 +1,24 @@
 """The swap device, and how pages are replaced."""
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenarios.jobs import CommonJob, CpuBoundJob, InteractiveJob, MemoryWalkJob, VisionJob
+from scenarios.jobs import MODULE_ATTRIBUTE, CommonJob, CpuBoundJob, InteractiveJob, MemoryWalkJob, VisionJob
 from scenarios.problems import Finding, did_you_mean, known_words
 from scenarios.units import Bandwidth, Duration, PositiveSize, format_size
+from simulator.errors import InvariantError
 from simulator.memory.paging.mechanism import Swapping
 from simulator.memory.paging.replacement.registry import POLICIES, replacement_class
 from simulator.memory.paging.swap import SwapShape
 from simulator.plugins import PluginError
 
-USUAL_REPLACEMENT = "clock"
-USUAL_WINDOW_NS = 1_000_000_000
-NEED_SWAP = ("replacement", "scope", "working_set")
-"""Keys of `machine.memory` that mean nothing without a swap device."""
+USUAL = {"replacement": "clock", "scope": "global", "working_set": "1s"}
+"""Keys of `machine.memory` that mean nothing without a swap device, and what they are with one."""
 Scope = Literal["global", "local"]
+PolicyName = Annotated[str, Field(pattern=rf"^({MODULE_ATTRIBUTE}|[A-Za-z][A-Za-z0-9_-]*)$")]
 
 
 class Swap(BaseModel):
@@ -40,20 +40,33 @@ class Swap(BaseModel):
     )
 
 
+def with_usual(memory: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a `machine.memory` as the file has it, with what it leaves out about its swap device."""
+    if memory.get("swap") is None:
+        return memory
+    return {**memory, **{key: usual for key, usual in USUAL.items() if memory.get(key) is None}}
+
+
 def swapping_of(
-    swap: Swap, replacement: str, scope: Scope, window_ns: int, random: np.random.Generator
+    swap: Swap,
+    replacement: str | None,
+    scope: Scope | None,
+    window_ns: int | None,
+    random: np.random.Generator,
 ) -> Swapping:
     """Return what the mechanism is made with.
 
     Raises:
         PluginError: there is no such replacement policy.
     """
+    if replacement is None or scope is None or window_ns is None:
+        raise InvariantError("a swap device without the usual values beside it")
     shape = SwapShape(swap.size_bytes, swap.latency_ns, swap.bandwidth_bytes, swap.cluster)
     return Swapping(shape, replacement_class(replacement), random, scope, window_ns)
 
 
 def check_swap(
-    swap: Swap | None, translation: str, page_size: int | None, replacement: str, given: Iterable[str]
+    swap: Swap | None, translation: str, page_size: int | None, given: Mapping[str, object]
 ) -> list[Finding]:
     """Return what is wrong with the keys about swapping.
 
@@ -61,22 +74,19 @@ def check_swap(
         swap: the device, if any.
         translation: the translation's name.
         page_size: under paging, a page's size.
-        replacement: name of the policy.
-        given: the keys of `machine.memory` that the file has, by the model's names.
+        given: the values of the keys in `USUAL`, None where there is none.
     """
     findings = []
     if swap is None:
         without = "nothing is swapped or replaced without a swap device; give it `swap: {size: 2GiB}`"
-        names = {"working_set_ns": "working_set"}
-        keys = [names.get(key, key) for key in given]
-        findings += [Finding((key,), without, on_key=True) for key in NEED_SWAP if key in keys]
-        return findings
+        return [Finding((key,), without, on_key=True) for key in USUAL if given[key] is not None]
     if page_size is None:
         message = f"pages are swapped, and {translation} has none; write `translation: paging`"
         findings.append(Finding(("swap",), message, on_key=True))
     elif swap.size_bytes % page_size:
         size, page = format_size(swap.size_bytes), format_size(page_size)
         findings.append(Finding(("swap", "size"), f"{size} is no whole number of pages of {page}"))
+    replacement = str(given["replacement"])
     try:
         replacement_class(replacement)
     except PluginError as error:
@@ -85,10 +95,12 @@ def check_swap(
     return findings
 
 
-def check_foresight(swap: Swap | None, replacement: str, jobs: Mapping[str, CommonJob]) -> list[Finding]:
+def check_foresight(
+    swap: Swap | None, replacement: str | None, jobs: Mapping[str, CommonJob]
+) -> list[Finding]:
     """Return a finding if the policy needs to know the future, and that of some job is not known."""
     try:
-        blind = swap is None or not replacement_class(replacement).foresees
+        blind = swap is None or replacement is None or not replacement_class(replacement).foresees
     except PluginError:
         blind = True
     unknown = [] if blind else [name for name, job in jobs.items() if not _is_foretold(job)]

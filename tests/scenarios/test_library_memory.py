@@ -108,5 +108,5 @@ def test_a_loop_is_what_lru_handles_worst() -> None:
         for name in ("lru", "random", "opt")
     )
     assert lru["busy_share"] < 0.05
-    assert 0.75 < chance["busy_share"] < best["busy_share"]
+    assert 0.7 < chance["busy_share"] < best["busy_share"]
     assert best["major_faults"] < chance["major_faults"] < lru["major_faults"]

@@ -62,6 +62,7 @@ def test_a_swap_device_has_a_size_and_may_have_more() -> None:
 def test_a_scenario_with_swap_can_be_written_down_and_read_again() -> None:
     """What is dumped is what was read."""
     scenario = parse_scenario(box("inverse-lottery"))
+    assert scenario.model_dump(mode="json")["machine"]["memory"]["scope"] == "global"
     assert type(scenario).model_validate(scenario.model_dump(mode="json", by_alias=True)) == scenario
 
 
