@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scenarios.jobs import CommonJob, Nice, Tickets, nice_as_tickets
+from scenarios.common_job import CommonJob, Nice, Tickets, nice_as_tickets
 from scenarios.memory_limits import MemoryTickets
 from scenarios.problems import Finding, findings_error
 from scenarios.units import Duration

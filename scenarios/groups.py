@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenarios.jobs import CommonJob
+from scenarios.common_job import CommonJob
 from scenarios.memory_limits import MemoryLimits
 from scenarios.problems import Finding
 from scenarios.units import PositiveDuration

@@ -18,8 +18,8 @@ from simulator.oom import KILL_ASKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from scenarios.common_job import CommonJob
     from scenarios.groups import GroupTerms
-    from scenarios.jobs import CommonJob
 
 
 class Controls:

@@ -6,10 +6,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
+from scenarios.common_job import JobMemory
 from scenarios.economy import Change, Funding
 from scenarios.groups import CpuMax, GroupTerms
 from scenarios.heaps import Heap
-from scenarios.jobs import BUILT_IN, JobMemory, PluginJob
+from scenarios.jobs import BUILT_IN, PluginJob
 from scenarios.memory import TRANSLATIONS, Disk, MachineMemory, TlbOptions
 from scenarios.memory_limits import MemoryLimits
 from scenarios.problems import KeyPath, did_you_mean

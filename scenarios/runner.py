@@ -9,11 +9,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from scenarios.arrivals import Camera, ClosedLoop
+from scenarios.common_job import CommonJob
 from scenarios.economy import currencies_of
 from scenarios.frames import final_tables
 from scenarios.groups import groups_of, share_cpu
 from scenarios.jobs import (
-    CommonJob,
     CpuBoundJob,
     HeapChurnJob,
     InteractiveJob,

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from scenarios.jobs import MODULE_ATTRIBUTE, CommonJob, CpuBoundJob, InteractiveJob, MemoryWalkJob, VisionJob
+from scenarios.common_job import CommonJob
+from scenarios.jobs import MODULE_ATTRIBUTE, CpuBoundJob, InteractiveJob, MemoryWalkJob, VisionJob
 from scenarios.problems import Finding, did_you_mean, known_words
 from scenarios.units import Bandwidth, Duration, PositiveSize, format_size
 from simulator.errors import InvariantError

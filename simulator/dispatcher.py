@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from simulator import books, demands, instant, requests, span, teams
-from simulator.clock import Clock, Demand
+from simulator import books, instant, span
+from simulator.awaited import Awaited
+from simulator.clock import Clock
 from simulator.compiled import compiled_span, interpreted_span
 from simulator.errors import TimeshareError
 from simulator.groups import NO_TERMS
 from simulator.recordings import Recordings
 from simulator.state import FIRST_CAPACITY, State
-from simulator.tables import NEVER, NOBODY
-from simulator.withdrawal import withdraw
+from simulator.tables import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
 
-    from simulator.burst import Burst
     from simulator.groups import Terms
     from simulator.hardware import Hardware
     from simulator.schedulers.base import Scheduler
     from simulator.sources import Source
-    from simulator.tables import Int64s
 
 Engine = Literal["auto", "interpreted", "compiled"]
 
@@ -45,9 +43,9 @@ class PolicyError(TimeshareError):
 class Dispatcher:
     """Runs the CPUs between events and keeps their books.
 
-    A process is *runnable* from `demand` until a demand is met and no other follows at the same instant; the
-    policy hears of it through `enter` and `leave`. A program that asks for more at once keeps its CPU and
-    what is left of its slice.
+    A process is *runnable* from `Awaited.demand` until a demand is met and no other follows at the same
+    instant; the policy hears of it through `enter` and `leave`. A program that asks for more at once keeps
+    its CPU and what is left of its slice.
 
     Args:
         policy: the scheduling policy, not yet attached.
@@ -60,6 +58,9 @@ class Dispatcher:
 
     Raises:
         PolicyError: groups, and a policy that does not look at them.
+
+    Attributes:
+        awaited: what programs wait for; demands are made there.
     """
 
     def __init__(
@@ -84,12 +85,11 @@ class Dispatcher:
         self.state = State(hardware, slices, groups)
         self.sources: list[Source] = []
         self.clock = Clock(self.advance)
+        self.awaited = Awaited(policy, self.state, self.clock, self.sources)
         self.each_window: Callable[[int], None] = lambda _now: None
         self._each_runnable: Callable[[int, bool], None] | None = None
         self.window_ns = NEVER
         self._next_window_ns = NEVER
-        self._awaited: dict[int, Demand] = {}
-        self._failures: dict[int, Exception] = {}
         self._retunes: dict[int, int] = {}
         self._quantum_ns = hardware.quantum_ns
         self._chores: dict[int, Callable[[], None]] = {
@@ -143,103 +143,6 @@ class Dispatcher:
         self._each_runnable = each_runnable
         self.state.totals.watched[0] = 1
 
-    def demand(self, pid: int, cpu_ns: int, failure: Exception | None = None) -> Demand:
-        """Ask for CPU time; the event happens when it has been received, at once for 0 ns.
-
-        Args:
-            pid: the process.
-            cpu_ns: CPU time in nanoseconds, >= 0.
-            failure: raised in the program at that point instead of letting it go on.
-        """
-        event = Demand(self.clock)
-        if cpu_ns == 0:
-            event.happen_in(0, failure)
-            return event
-        team = int(self.state.processes.team[pid])
-        if team != NOBODY:
-            return self._begin_team(team, teams.alone(cpu_ns), failure)
-        self._awaited[pid] = event
-        if failure is not None:
-            self._failures[pid] = failure
-        self.state.processes.rounds[pid] = 1
-        demands.ask(self.policy, self.state.processes, self.state.totals, pid, cpu_ns)
-        return event
-
-    def execute(
-        self,
-        pid: int,
-        burst: Burst,
-        until_ns: int,
-        *,
-        from_ns: int = 0,
-        before_ns: int = 0,
-        failure: Exception | None = None,
-    ) -> Demand:
-        """Ask for the CPU time of a burst, up to `until_ns` into it, on as many threads as the process has.
-
-        Args:
-            pid: the process.
-            burst: what it executes.
-            until_ns: CPU time where it ends or breaks off, as recorded.
-            from_ns: CPU time where it begins, as recorded.
-            before_ns: CPU time beside that, which one thread spends alone; where there are several, first.
-            failure: raised in the program then.
-        """
-        team = int(self.state.processes.team[pid])
-        if team == NOBODY or until_ns == from_ns:
-            return self.demand(pid, before_ns + until_ns - from_ns, failure)
-        phases = teams.phases_of(burst, self.state.threads_of(team), until_ns, before_ns, from_ns)
-        return self._begin_team(team, phases, failure)
-
-    def serve(self, pid: int, source: int, burst: Burst, rounds: int) -> Demand:
-        """Let the kernel answer so many requests for a process; the event happens after the last.
-
-        Args:
-            pid: the process.
-            source: number of the source.
-            burst: what each request takes, some CPU time at least.
-            rounds: how many, >= 1.
-        """
-        state, team = self.state, int(self.state.processes.team[pid])
-        if team != NOBODY:
-            state.lay_out(team, teams.phases_of(burst, state.threads_of(team)), rounds)
-        self._awaited[pid] = Demand(self.clock)
-        state.processes.rounds[pid] = rounds
-        state.processes.source[pid] = source
-        state.sources.pid[source] = pid
-        state.sources.burst_ns[source] = burst.cpu_ns
-        state.sources.served[source] = 0
-        requests.start_next(self.policy, state.processes, state.totals, state.sources, state.teams, source)
-        return self._awaited[pid]
-
-    def abandon(self, pid: int) -> None:
-        """Let a thread have no demand any more, wherever it was with it; its event never happens.
-
-        Requests that it was to be handed stay where they are.
-        """
-        withdraw(self.policy, self.state, pid)
-        self._awaited.pop(pid, None)
-        self._failures.pop(pid, None)
-        for source in self.sources:
-            source.forget_receiver(pid)
-
-    def end_service(self, pid: int) -> None:
-        """Let a process that the kernel serves requests for go on itself, as soon as it has answered one.
-
-        It does at once if it has none in hand.
-        """
-        processes, sources = self.state.processes, self.state.sources
-        source, team = int(processes.source[pid]), int(processes.team[pid])
-        if source == NOBODY:
-            return
-        if sources.current[source] == NOBODY:
-            processes.source[pid] = sources.pid[source] = NOBODY
-            self._awaited.pop(pid).happen_in(self._delay())
-        elif team == NOBODY:
-            processes.rounds[pid] = 1
-        else:
-            self.state.teams.rounds[team] = 1
-
     def set_tickets(self, pid: int, tickets: int) -> None:
         """Change a process's tickets; the policy hears of it at the end of a running process's slice."""
         self.state.processes.tickets[pid] = tickets
@@ -276,11 +179,11 @@ class Dispatcher:
                 self.each_window(now)
                 self._next_window_ns += self.window_ns
         if reached == span.COMPLETED:
-            self._complete()
+            self.awaited.complete()
         elif reached == instant.RESUMED:
-            self._resume()
+            self.awaited.resume()
         elif reached == instant.HANDED:
-            self._hand_over()
+            self.awaited.hand_over()
 
     def close(self) -> None:
         """Book what is in progress, at the end of a simulation, and check the books.
@@ -297,16 +200,6 @@ class Dispatcher:
         self._empty_slices()
         for source in self.sources:
             source.flush(everything=True)
-
-    def _begin_team(self, team: int, phases: Int64s, failure: Exception | None) -> Demand:
-        state = self.state
-        pid = int(state.teams.leader[team])
-        event = self._awaited[pid] = Demand(self.clock)
-        if failure is not None:
-            self._failures[pid] = failure
-        state.lay_out(team, phases, 1)
-        teams.begin_burst(self.policy, state.processes, state.totals, state.teams, team)
-        return event
 
     def _run_span(self, limit: int) -> int:
         totals = self.state.totals
@@ -340,40 +233,6 @@ class Dispatcher:
             "waits for this CPU; it must return a pid that entered or was charged, has neither left "
             "nor been picked since, and may run there"
         )
-
-    def _delay(self) -> int:
-        """Return how long it is from SimPy's time to that which the CPUs have reached."""
-        return int(self.state.totals.now_ns[0]) - self.clock.now_ns
-
-    def _complete(self) -> None:
-        """Let the programs whose demands were met go on."""
-        processes, cpus = self.state.processes, self.state.cpus
-        for cpu in cpus.undecided.nonzero()[0].tolist():
-            pid = int(cpus.pid[cpu])
-            if processes.rounds[pid] == 0 and pid in self._awaited:
-                self._let_go_on(pid)
-
-    def _resume(self) -> None:
-        """Let the programs whose teams have executed their bursts go on."""
-        self.state.totals.resumed[0] = 0
-        known = self.state.teams
-        for team in ((known.rounds == 0) & (known.phase == known.length)).nonzero()[0].tolist():
-            if int(known.leader[team]) in self._awaited:
-                self._let_go_on(int(known.leader[team]))
-
-    def _let_go_on(self, pid: int) -> None:
-        processes, sources = self.state.processes, self.state.sources
-        source = int(processes.source[pid])
-        if source != NOBODY:
-            requests.finish(self.state.totals, sources, source)
-            processes.source[pid] = sources.pid[source] = NOBODY
-        self._awaited.pop(pid).happen_in(self._delay(), self._failures.pop(pid, None))
-
-    def _hand_over(self) -> None:
-        """Let the programs go on that waited for the requests that have arrived."""
-        self.state.totals.handed[0] = 0
-        for source in self.sources:
-            source.hand_over(self._delay())
 
     def _tell_runnable(self) -> None:
         """Tell the ticket economy who has become runnable, and who is no longer."""

@@ -83,7 +83,7 @@ class Reaper:
         if process.memory is not None:
             process.memory.end_repetition()
         for pid in process.pids:
-            self._dispatcher.abandon(pid)
+            self._dispatcher.awaited.abandon(pid)
         self._end(process, reason, case)
         _stop_program(process)
 

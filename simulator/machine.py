@@ -257,13 +257,13 @@ class Machine:
     def serve(self, process: Process, source: Source, burst: Burst, rounds: int) -> simpy.Event:
         """Let the kernel answer so many requests for a process whose heap the burst leaves as it found it."""
         pid, number, state = process.pid, source.number, self.dispatcher.state
-        event = self.dispatcher.serve(pid, number, burst, rounds)
+        event = self.dispatcher.awaited.serve(pid, number, burst, rounds)
         if process.memory is not None:
             repetition = Repetition(
                 served=lambda: int(state.sources.served[number]),
                 busy=lambda: bool(state.sources.current[number] != NOBODY),
                 began_ns=self.received_ns(process),
-                interrupt=lambda: self.dispatcher.end_service(pid),
+                interrupt=lambda: self.dispatcher.awaited.end_service(pid),
             )
             event.callbacks.append(process.memory.end_repetition)
             process.memory.repeat(burst, repetition)

@@ -83,11 +83,11 @@ class MemoryWork:
         def ask() -> simpy.Event:
             if failure is None:
                 faults = trajectory.end_ns - burst.cpu_ns
-                event = kernel.execute(pid, burst, burst.cpu_ns, before_ns=owed + faults)
+                event = kernel.awaited.execute(pid, burst, burst.cpu_ns, before_ns=owed + faults)
             else:
                 until = int(burst.event_offset_ns[failure.event])
                 before = owed + failure.offset_ns - until
-                event = kernel.execute(pid, burst, until, before_ns=before, failure=failure.error)
+                event = kernel.awaited.execute(pid, burst, until, before_ns=before, failure=failure.error)
             event.callbacks.append(lambda _: memory.finish())
             return event
 
@@ -208,12 +208,12 @@ class MemoryWork:
 
     def _spend(self, process: Process, cpu_ns: int) -> simpy.Event:
         """Have a process execute for so long, once it has slept as long as it must."""
-        return self._throttle.before(process, lambda: self._dispatcher.demand(process.pid, cpu_ns))
+        return self._throttle.before(process, lambda: self._dispatcher.awaited.demand(process.pid, cpu_ns))
 
     def _on_a_cpu(self, process: Process, memory: ProcessMemory) -> simpy.Event:
         """Return an event that happens when a process has executed for one reference to memory."""
         memory.prepay(self._reference_ns)
-        return self._dispatcher.demand(process.pid, self._reference_ns)
+        return self._dispatcher.awaited.demand(process.pid, self._reference_ns)
 
     def _compute_later(
         self, process: Process, memory: ProcessMemory, cpu_ns: int
@@ -251,7 +251,7 @@ class MemoryWork:
                 before_ns = 0
                 yield from self._settle(process, memory)
             if until_ns - from_ns + before_ns > 0:
-                run = partial(kernel.execute, process.pid, burst, until_ns)
+                run = partial(kernel.awaited.execute, process.pid, burst, until_ns)
                 ask = partial(run, from_ns=from_ns, before_ns=before_ns)
                 yield self._throttle.before(process, ask)
             before_ns = 0

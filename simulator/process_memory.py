@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulator.burst import Burst
-    from simulator.memory.address_space import AddressSpace, BurstInPieces, Layout
+    from simulator.memory.address_space import AddressSpace, Layout
     from simulator.memory.control import MemoryControl
     from simulator.memory.heap_config import HeapConfig
     from simulator.memory.heap_log import HeapLog
     from simulator.memory.heap_outcome import HeapFigures
     from simulator.memory.mechanism import Mechanism
     from simulator.memory.memcheck.memcheck import Mode
+    from simulator.memory.presence import BurstInPieces
     from simulator.memory.trajectory import Run, Trajectory
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -13,15 +13,14 @@ from simulator.errors import InvariantError, TimeshareError
 from simulator.memory.control import MemoryControl
 from simulator.memory.costs import LINE_BYTES, Account
 from simulator.memory.errors import MemoryFault
+from simulator.memory.presence import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from simulator.burst import Burst
     from simulator.memory.storage import Storage
-    from simulator.memory.trajectory import Trajectory
 
 
 class Access(Enum):
@@ -61,26 +60,6 @@ class Layout:
             )
 
 
-class BurstInPieces(Protocol):
-    """A burst that is executed piece by piece, since any of them may have to wait for a disk.
-
-    Attributes:
-        count: how many pieces there are.
-    """
-
-    count: int
-
-    def touch(self, piece: int) -> tuple[int, int]:
-        """Use the pages of a piece, whose faults are counted.
-
-        Returns:
-            CPU time into the burst, as recorded, where the piece begins and where it ends.
-
-        Raises:
-            OutOfMemory: there are no frames for it.
-        """
-
-
 class Region(NamedTuple):
     """A part of an address space that a program may use, or that is held without being of use.
 
@@ -103,11 +82,12 @@ UNUSED = "unused"
 """Name of a region that is held in physical memory and that the program never asked for."""
 
 
-class AddressSpace(ABC):
+class AddressSpace(Presence, ABC):
     """A process's view of memory, and the hardware and tables behind it: the MMU's contract.
 
     A virtual address and a kind of access go in; a physical address or a fault comes out, and what it took
     is counted. `translate` is the hardware; `resolve` adds the kernel, which serves the faults that it can.
+    What may be absent from memory, and what the kernel asks about that, is in `Presence`.
 
     Life cycle: the constructor takes the physical memory that the mechanism needs from the start and
     raises `OutOfMemory` if it is not to be had; `release` gives everything back, once, and from then on
@@ -116,16 +96,15 @@ class AddressSpace(ABC):
     Attributes:
         account: what its accesses have taken.
         control: what its job may have of memory.
-        disk_done_ns: until when its process must wait for a disk before it goes on; 0 if it need not.
     """
 
     can_map: ClassVar[bool] = True
     """Whether `map_region` can ever succeed."""
 
     def __init__(self, control: MemoryControl | None = None) -> None:
+        super().__init__()
         self.account = Account()
         self.control = MemoryControl("") if control is None else control
-        self.disk_done_ns = 0
 
     @property
     @abstractmethod
@@ -299,73 +278,12 @@ class AddressSpace(ABC):
             self.resolve(address, access)
             self.account.data_references += 1
 
-    def touch(self, address: int, size: int, access: Access) -> None:  # noqa: B027 - most have all of it in memory
+    def touch(self, address: int, size: int, access: Access) -> None:
         """Have a range in memory, as by a use of each of its pages, without counting the accesses.
 
         Raises:
             OutOfMemory: there is no memory for it.
         """
-
-    def touch_burst(self, burst: Burst, trajectory: Trajectory) -> Trajectory:  # noqa: ARG002 - see above
-        """Use every block that a burst allocates; where that takes time, the burst takes longer.
-
-        Args:
-            burst: what is executed.
-            trajectory: what it does to the heap, whose events have been carried out.
-
-        Returns:
-            The trajectory with the time that faults add, and the point where memory runs out, if it does.
-        """
-        return trajectory
-
-    def steady_burst(self, burst: Burst, trajectory: Trajectory) -> Trajectory | None:  # noqa: ARG002 - see above
-        """What `touch_burst` is sure to say, now and whenever the burst is repeated; None if that is open.
-
-        A kernel that repeats a burst without carrying it out needs to know: `trajectory` itself means that
-        nothing faults.
-        """
-        return trajectory
-
-    def pieces(self, burst: Burst, trajectory: Trajectory) -> BurstInPieces | None:  # noqa: ARG002 - see above
-        """The pieces that a burst is to be executed in because pages that it uses may be on disk.
-
-        Returns:
-            None where all of them are sure to be in memory: `touch_burst` says it all.
-        """
-        return None
-
-    def repeat_burst(  # noqa: B027 - see `end_repetition`
-        self,
-        burst: Burst,
-        trajectory: Trajectory,
-        begun: Callable[[], int],
-        interrupt: Callable[[], None],
-    ) -> None:
-        """Learn that the kernel repeats a steady burst from now on.
-
-        Args:
-            burst: what it repeats.
-            trajectory: what that does to the heap.
-            begun: says how many times it has begun.
-            interrupt: to be called when it is steady no more, since a page of it was taken away.
-        """
-
-    def end_repetition(self) -> None:  # noqa: B027 - a mechanism that takes pages away overrides it
-        """Learn that the kernel repeats nothing any more."""
-
-    def foresee(self, addresses: NDArray[np.int64]) -> None:  # noqa: B027 - most do not look at the future
-        """Learn that the program will use these addresses in this order, over and over (`access_many`).
-
-        It changes nothing but what a replacement policy knows that looks at the future.
-        """
-
-    def may_wait(self, addresses: NDArray[np.int64]) -> bool:  # noqa: ARG002 - see above
-        """Say whether using addresses, or what is between two of them, may mean waiting for a disk."""
-        return False
-
-    def step_bytes(self, address: int, size: int) -> int:  # noqa: ARG002 - see above
-        """How many of `size` bytes from an address on are used before a disk may have to be waited for."""
-        return size
 
     def access_some(self, addresses: NDArray[np.int64], access: Access) -> int:
         """As `access_many`, up to the first use that has to wait for a disk; return how many were used.
@@ -376,23 +294,10 @@ class AddressSpace(ABC):
         self.access_many(addresses, access)
         return len(addresses)
 
-    def end_burst(self) -> None:  # noqa: B027 - a mechanism that holds memory for a burst overrides it
-        """Give back what was only held while the burst went on."""
-
     @property
     def rss_bytes(self) -> int:
         """What it has in memory, tables aside, as Linux counts it: what is shared counts in full."""
         return self.resident_bytes - self.table_bytes
-
-    @property
-    def working_set_bytes(self) -> int | None:
-        """Pages used within the working set's window, in memory or not (Denning 1968); None if not known."""
-        return None
-
-    @property
-    def swapped_bytes(self) -> int:
-        """Pages that are in a swap device and not in memory."""
-        return 0
 
     @property
     def table_bytes(self) -> int:
