@@ -19,6 +19,7 @@ from scenarios.memory import MachineMemory
 from scenarios.memory_checks import check_spaces
 from scenarios.memory_claims import check_limits
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
+from scenarios.requesting import check_deadlines, deadline_of
 from scenarios.swap import check_foresight
 from scenarios.thresholds import METRICS, ThresholdText
 from scenarios.units import Duration, PositiveDuration, format_duration
@@ -150,6 +151,7 @@ class Scenario(_Part):
             *check_foresight(self.machine.memory.swap, self.machine.memory.replacement, self.jobs),
             *check_currencies(self.currencies, self.jobs, self.changes),
             *self._check_groups(),
+            *check_deadlines(self.jobs),
             *self._check_thresholds(),
         ]
         if all(job.tickets == 0 for job in self.jobs.values()):
@@ -223,7 +225,7 @@ class Scenario(_Part):
             if not isinstance(job, VisionJob | PluginJob) or job.arrivals is None:
                 message = f"{threshold.job} serves no requests, so it has no {threshold.metric}"
                 findings.append(Finding(("thresholds", index), message))
-            elif threshold.metric == "missed_deadlines" and job.deadline_ns is None:
+            elif threshold.metric == "missed_deadlines" and deadline_of(job) is None:
                 message = f"{threshold.job} has no deadline to miss; give it `deadline`"
                 findings.append(Finding(("thresholds", index), message))
         return findings
