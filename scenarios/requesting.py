@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from scenarios.arrivals import Bursts, Camera, ClosedLoop, FileOfTimes, Poisson
-from scenarios.mlperf import MultiStream, Offline, Server, SingleStream
+from scenarios.mlperf import MlperfArrivals, MultiStream, Offline, Server, SingleStream
 from scenarios.problems import Finding
 from simulator.sources import Source
 from workloads.arrivals import burst_times, camera_times, poisson_times, together
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from scenarios.arrivals import Arrivals
     from simulator.dispatcher import Dispatcher
     from simulator.tables import Int64s
+
+
+PercentileRule = Literal["any", "soft", "early-stopping", "mlperf"]
+"""How many requests it takes to state a percentile of their latency (`reports.support`)."""
 
 
 def make_source(
@@ -75,6 +79,27 @@ def deadline_of(job: object) -> int | None:
         return arrivals.bound_ns
     deadline: int | None = getattr(job, "deadline_ns", None)
     return deadline
+
+
+def samples_per_query(job: object) -> int:
+    """Return how many of a job's requests are one query."""
+    arrivals = getattr(job, "arrivals", None)
+    return arrivals.samples_per_query if isinstance(arrivals, MlperfArrivals) else 1
+
+
+def percentile_rule(job: object, chosen: PercentileRule | None) -> PercentileRule:
+    """Return which percentiles of a job's latency are stated.
+
+    MLPerf's arrivals have MLPerf's rule, or that of its early stopping if it is chosen: nothing laxer.
+    """
+    if isinstance(getattr(job, "arrivals", None), MlperfArrivals):
+        return "early-stopping" if chosen == "early-stopping" else "mlperf"
+    return chosen or "soft"
+
+
+def are_finite(job: object) -> bool:
+    """Return whether a longer run has no more requests of a job."""
+    return requests_of(job) is not None or isinstance(getattr(job, "arrivals", None), FileOfTimes | Offline)
 
 
 def requests_of(job: object) -> int | None:

@@ -24,9 +24,12 @@ from scenarios.jobs import (
 from scenarios.memory import make_mechanism
 from scenarios.memory_claims import Controls, are_used
 from scenarios.requesting import (
+    are_finite,
     deadline_of,
     make_source,
+    percentile_rule,
     requests_of,
+    samples_per_query,
 )
 from scenarios.result import Output
 from scenarios.spool import Requester, Spool, StreamedRecordings
@@ -221,6 +224,9 @@ class Simulation:
                     "deadline_ns": deadline_of(job),
                     "profile": getattr(job, "profile", None) or getattr(job, "model", None),
                     "modelled": not self.workloads[name].recorded,
+                    "percentile_rule": percentile_rule(job, scenario.percentiles),
+                    "finite_requests": are_finite(job),
+                    "samples_per_query": samples_per_query(job),
                 }
                 for name, job in scenario.jobs.items()
             ],

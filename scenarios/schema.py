@@ -19,7 +19,7 @@ from scenarios.memory import MachineMemory
 from scenarios.memory_checks import check_spaces
 from scenarios.memory_claims import check_limits
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
-from scenarios.requesting import check_deadlines, deadline_of
+from scenarios.requesting import PercentileRule, check_deadlines, deadline_of
 from scenarios.swap import check_foresight
 from scenarios.thresholds import METRICS, ThresholdText
 from scenarios.units import Duration, PositiveDuration, format_duration
@@ -129,6 +129,13 @@ class Scenario(_Part):
     )
     changes: tuple[Change, ...] = Field(
         default=(), description="Changes of jobs' tickets and currencies' fundings during the run."
+    )
+    percentiles: PercentileRule | None = Field(
+        default=None,
+        description="How many requests it takes to state a percentile of their latency: any (one), soft (one "
+        "beyond it: 100 for p99), early-stopping (as MLPerf's load generator: 662) or mlperf (as MLPerf's "
+        "rules: 262742). Left out: mlperf for MLPerf's arrivals, soft for others. MLPerf's arrivals take "
+        "nothing laxer than early-stopping.",
     )
     thresholds: tuple[ThresholdText, ...] = Field(
         default=(), description="What the run is held to, such as `gate.latency.p99 < 100ms`."
