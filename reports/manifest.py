@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reports.errors import ReportError
+from reports.support import Rule
 
 FORMAT = "timeshare-result"
 VERSION = 1
@@ -20,7 +21,11 @@ class _Part(BaseModel):
 
 
 class Job(_Part):
-    """One job of the scenario, as it was configured at the start."""
+    """One job of the scenario, as it was configured at the start.
+
+    `percentile_rule` says how many queries it takes to state a percentile (`reports.support`),
+    `finite_requests` that a longer run has no more of them, `samples_per_query` how many requests are one.
+    """
 
     job: str
     workload: str
@@ -28,6 +33,9 @@ class Job(_Part):
     deadline_ns: int | None = None
     profile: str | None = None
     modelled: bool = False
+    percentile_rule: Rule = "any"
+    finite_requests: bool = False
+    samples_per_query: int = Field(default=1, ge=1)
 
 
 class Threshold(_Part):

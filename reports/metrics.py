@@ -58,11 +58,17 @@ def job_metrics(result: Result) -> pd.DataFrame:
     end_s = _elapsed_s(result)
     delivered = float(processes["cpu_s"].sum())
     rows = []
-    for job in result.job_names:
+    for terms in result.manifest.jobs:
+        job = terms.job
         own = processes[processes["job"] == job]
         lived = (own["exited_s"].fillna(end_s).max() - own["arrived_s"].min()) if len(own) else math.nan
         served = request_metrics(
-            requests[requests["job"] == job], lifetime_s=lived, end_s=end_s, percentiles=percentiles(result)
+            requests[requests["job"] == job],
+            lifetime_s=lived,
+            end_s=end_s,
+            percentiles=percentiles(result),
+            rule=terms.percentile_rule,
+            samples=terms.samples_per_query,
         )
         queue = queue_waits(result, job)
         memory = {

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from reports import units
-from reports.latency import requests_needed
+from reports.manifest import Job
 from reports.result import Result
+from reports.support import OF_RULE, needed, percentile_name, requests_needed
 
 _SHARPEST = 99.0
 _MOST_LINES = 8
@@ -40,6 +41,7 @@ def explain(result: Result, jobs: pd.DataFrame) -> list[str]:
         sentences += _starved(job.job, own)
         sentences += _printed(job.job, result.table("events"))
     sentences += _throttled(result.table("groups"))
+    sentences += _not_stated(result, jobs)
     sentences += _thin_evidence(jobs)
     modelled = [job.job for job in result.manifest.jobs if job.modelled]
     if modelled:
@@ -116,15 +118,34 @@ def _printed(job: str, events: pd.DataFrame) -> Iterator[str]:
         yield f"{job} prints {len(lines) - _MOST_LINES:,} more lines; the table events has all."
 
 
+def too_few(percentile: float, job: Job, queries: int, duration_s: float) -> str:
+    """Say how many queries it takes to state a percentile, and how long a run has as many, if any."""
+    takes, rule = needed(percentile, job.percentile_rule), OF_RULE[job.percentile_rule]
+    longer = "" if job.finite_requests else f": a run of about {units.duration(duration_s * takes / queries)}"
+    return (
+        f"{percentile_name(percentile)} takes {takes:,} queries ({rule}), "
+        f"{takes - queries:,} more than {queries:,}{longer}"
+    )
+
+
+def _not_stated(result: Result, jobs: pd.DataFrame) -> Iterator[str]:
+    """Percentiles that are not stated, because too few requests support them."""
+    for job in result.manifest.jobs:
+        queries = int(jobs["queries"][job.job])
+        if 0 < queries < needed(_SHARPEST, job.percentile_rule):
+            why = too_few(_SHARPEST, job, queries, result.manifest.duration_s)
+            yield f"No p99 latency of {job.job}: {why}."
+
+
 def _thin_evidence(jobs: pd.DataFrame) -> Iterator[str]:
-    """Latency statistics that rest on too few requests, or on a part of them."""
-    needed = requests_needed(_SHARPEST)
-    thin = jobs[(jobs["finished"] > 0) & (jobs["finished"] < needed)]
+    """Latency statistics that rest on few requests, or on a part of them."""
+    enough = requests_needed(_SHARPEST)
+    thin = jobs[jobs["latency_p99_s"].notna() & (jobs["queries"] < enough)]
     if len(thin):
-        fewest = int(thin["finished"].min())
+        fewest = int(thin["queries"].min())
         of = _listed([str(job) for job in thin.index])
         yield (
-            f"Too few requests for a firm p99 latency of {of}: it takes {needed} by MLPerf's rule, "
+            f"Too few requests for a firm p99 latency of {of}: it takes {enough} by MLPerf's early stopping, "
             f"and {'the fewest' if len(thin) > 1 else 'there'} were {fewest}."
         )
     left = [f"{count:g} of {job}'s" for job, count in jobs["unfinished"].items() if count]

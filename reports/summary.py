@@ -1,16 +1,18 @@
 """The content of a report as plain data: what `--json` prints, and what the tables are made from."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
 import pandas as pd
 
-from reports import comparison, memory_errors, notes, stopping, thresholds
-from reports.manifest import Manifest
+from reports import comparison, memory_errors, metrics, notes, stopping, thresholds
+from reports.manifest import Job, Manifest
 from reports.metrics import job_metrics, machine_metrics
 from reports.paging import by_degree
 from reports.result import Result
+from reports.support import needed, percentile_name
 
 _COUNTS = {
     "dispatches",
@@ -22,7 +24,7 @@ _COUNTS = {
     "requests",
 }
 _COUNTS |= {"weight", "periods", "throttled_periods"}
-_COUNTS |= {"finished", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
+_COUNTS |= {"finished", "queries", "dropped", "unfinished", "deadlines_met", "missed_deadlines", "oom_kills"}
 _COUNTS |= {"faults", "compactions", "internal_fragmentation_bytes"}
 _COUNTS |= {"kill", "rank", "pid", "asking_pid", "highs", "maxes", "ooms", "oom_score_adj", "memory_tickets"}
 _COUNTS |= {"needed_bytes", "free_bytes", "size_bytes", "rss_bytes", "table_bytes", "swapped_bytes"}
@@ -37,7 +39,8 @@ def summary(result: Result) -> dict[str, Any]:
 
     The keys of a run: `kind`, `scenario`, `scheduler`, `seed`, `replication`, `duration_s`, `cpus`,
     `memory_bytes`, `machine` (`metrics.machine_metrics` and `peak_resident_bytes`), `jobs` (in scenario
-    order: `job`, `tickets`, `ended`, and `metrics.job_metrics`), `groups` (the rows of that table),
+    order: `job`, `tickets`, `ended`, `metrics.job_metrics`, and in `latency_needs` how many queries it
+    takes to state each percentile that is None for want of them), `groups` (the rows of that table),
     `memory_limits` (the rows of that table), `kills` (those of that table, each with its `candidates`),
     `memory_errors` (`memory_errors.findings`), `paging` (`paging.by_degree`), `thresholds`, `notes`
     (sentences). Of a
@@ -61,6 +64,9 @@ def _of_run(result: Result) -> dict[str, Any]:
             "tickets": job.tickets,
             "ended": notes.endings(processes[processes["job"] == job.job]),
             **_plain(rows_by_job[job.job]),
+            "latency_needs": unsupported(
+                job, int(rows_by_job[job.job]["queries"]), metrics.percentiles(result)
+            ),
         }
         for job in manifest.jobs
     ]
@@ -80,6 +86,12 @@ def _of_run(result: Result) -> dict[str, Any]:
         "thresholds": _thresholds(result),
         "notes": notes.explain(result, jobs),
     }
+
+
+def unsupported(job: Job, queries: int, percentiles: Sequence[float]) -> dict[str, int]:
+    """Return how many queries it takes to state each percentile that so many do not support, by name."""
+    takes = {percentile_name(p): needed(p, job.percentile_rule) for p in percentiles}
+    return {name: count for name, count in takes.items() if 0 < queries < count}
 
 
 def _kills(result: Result) -> list[dict[str, Any]]:

@@ -78,8 +78,8 @@ def job_table(summary: Row) -> FittedTable:
             Column("p99 CPU\nwait", cells("queue_p99_s", units.duration), rank=10),
             Column("worst lag\nquanta", cells("lag_quanta", units.number), rank=3),
             Column("done/\ndropped", served, rank=7),
-            Column("p50\nlatency", cells("latency_p50_s", units.duration), rank=8),
-            Column("p99\nlatency", cells("latency_p99_s", units.duration), rank=3),
+            Column("p50\nlatency", [_latency(job, "p50") for job in jobs], rank=8),
+            Column("p99\nlatency", [_latency(job, "p99") for job in jobs], rank=3),
             Column("deadlines\nmissed", cells("missed_deadlines", units.number), rank=4),
             Column("peak\nheap", cells("peak_heap_bytes", units.size), rank=7),
             *([Column("page\nfaults", cells("faults", units.number), rank=8)] if paged else []),
@@ -208,6 +208,14 @@ def _throttled_periods(group: Row) -> str:
     if group["quota_s"] is None:
         return units.NOTHING
     return f"{group['throttled_periods']} of {group['periods']}"
+
+
+def _latency(job: Row, percentile: str) -> str:
+    """Show a percentile, or how many more queries it would take to state it."""
+    takes = job["latency_needs"].get(percentile)
+    if takes is not None:
+        return f"{takes - job['queries']:,} more"
+    return units.duration(_number(job[f"latency_{percentile}_s"]))
 
 
 def _served(job: Row) -> str:

@@ -9,8 +9,9 @@ import pandas as pd
 
 from reports import units
 from reports.errors import ReportError
-from reports.manifest import Threshold
+from reports.manifest import Manifest, Threshold
 from reports.metrics import long_metrics
+from reports.notes import too_few
 from reports.result import Result
 
 Metrics = Mapping[tuple[str, str], float]
@@ -119,7 +120,8 @@ def metric_of(threshold: Threshold) -> str:
 def evaluate(result: Result) -> list[Outcome]:
     """Hold every threshold of the manifest against a run, or against each scheduler of a comparison.
 
-    In a comparison the measured value is the mean over the replications, and a threshold passes only if
+    A percentile that too few requests support has no value, and what is promised of it is missed. In a
+    comparison the measured value is the mean over the replications, and a threshold passes only if
     every replication kept it.
 
     Raises:
@@ -130,13 +132,13 @@ def evaluate(result: Result) -> list[Outcome]:
         return []
     if result.manifest.kind == "run":
         found = _by_key(long_metrics(result))
-        return [_outcome(threshold, found) for threshold in thresholds]
+        return [_outcome(threshold, found, result.manifest) for threshold in thresholds]
     outcomes = []
     for scheduler in result.manifest.schedulers:
         rows = result.of_scheduler("replications", scheduler)
         replications = [_by_key(own) for _, own in rows.groupby("replication", sort=True)]
         for threshold in thresholds:
-            each = [_outcome(threshold, found) for found in replications]
+            each = [_outcome(threshold, found, result.manifest) for found in replications]
             outcomes.append(_together(threshold, scheduler, each))
     return outcomes
 
@@ -166,10 +168,10 @@ def _by_key(rows: pd.DataFrame) -> Metrics:
     return dict(zip(zip(rows["job"], rows["metric"], strict=True), rows["value"].astype(float), strict=True))
 
 
-def _outcome(threshold: Threshold, found: Metrics) -> Outcome:
+def _outcome(threshold: Threshold, found: Metrics, manifest: Manifest) -> Outcome:
     measured = found.get((threshold.job or "", metric_of(threshold)), math.nan)
     if math.isnan(measured):
-        return Outcome(threshold, measured, passed=False, reason=_why_missing(threshold, found))
+        return Outcome(threshold, measured, passed=False, reason=_why_missing(threshold, found, manifest))
     passed = holds(threshold, measured)
     return Outcome(threshold, measured, passed=passed, kept=int(passed))
 
@@ -189,7 +191,7 @@ def _together(threshold: Threshold, scheduler: str, each: list[Outcome]) -> Outc
     )
 
 
-def _why_missing(threshold: Threshold, found: Metrics) -> str:
+def _why_missing(threshold: Threshold, found: Metrics, manifest: Manifest) -> str:
     """Say why a metric has no value, from the metrics that are there."""
     job = threshold.job
     if not job:
@@ -201,6 +203,10 @@ def _why_missing(threshold: Threshold, found: Metrics) -> str:
         return missing.get(threshold.metric, "nothing was recorded")
     if (job, "requests") not in found:
         return f'there is no job "{job}"'
+    if threshold.metric == "latency" and found[job, "queries"]:
+        terms = next(own for own in manifest.jobs if own.job == job)
+        percentile = float((threshold.statistic or "")[1:])
+        return too_few(percentile, terms, int(found[job, "queries"]), manifest.duration_s)
     if threshold.metric == "latency" and found[job, "requests"]:
         return "no request finished"
     return _WITHOUT_VALUE.get(threshold.metric, "it was never started")

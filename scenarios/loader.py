@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from scenarios.arrival_files import BESIDE
 from scenarios.explain import explain
 from scenarios.library_index import library_names, library_text
 from scenarios.overrides import apply_overrides
@@ -28,11 +29,22 @@ def load_scenario(name_or_path: str | PathLike[str], overrides: Sequence[str] = 
     name = fspath(name_or_path)
     if name in library_names():
         return parse_scenario(library_text(name), f"library scenario {name}", overrides)
-    return parse_scenario(_read(name), name, overrides)
+    return parse_scenario(_read(name), name, overrides, Path(name).parent)
 
 
-def parse_scenario(text: str, source: str = "scenario", overrides: Sequence[str] = ()) -> Scenario:
-    """Return the scenario that a YAML text says; `source` names the text in messages.
+def parse_scenario(
+    text: str,
+    source: str = "scenario",
+    overrides: Sequence[str] = (),
+    directory: str | PathLike[str] = ".",
+) -> Scenario:
+    """Return the scenario that a YAML text says.
+
+    Args:
+        text: the scenario.
+        source: names the text in messages.
+        overrides: as `KEY=VALUE`.
+        directory: where relative paths of files that it names start from.
 
     Raises:
         ScenarioError: everything that is wrong with the text and the overrides.
@@ -42,7 +54,7 @@ def parse_scenario(text: str, source: str = "scenario", overrides: Sequence[str]
         raise ScenarioError(tree.problems or [_no_mapping(tree)])
     apply_overrides(tree, overrides)
     try:
-        scenario = Scenario.model_validate(tree.value)
+        scenario = Scenario.model_validate(tree.value, context={BESIDE: directory})
     except ValidationError as error:
         raise ScenarioError(dict.fromkeys([*tree.problems, *explain(error, tree)])) from None
     if tree.problems:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from scenarios.arrivals import KINDS, Camera, ClosedLoop, Poisson
+from scenarios.arrivals import KINDS
 from scenarios.common_job import JobMemory
 from scenarios.economy import Change, Funding
 from scenarios.groups import CpuMax, GroupTerms
@@ -17,8 +17,6 @@ from scenarios.problems import KeyPath, did_you_mean
 from scenarios.schema import Machine, Scenario, Scheduler
 from scenarios.steps import STEPS, Function
 from scenarios.swap import Swap
-
-_ARRIVALS: dict[str, type[BaseModel]] = dict(zip(KINDS, (ClosedLoop, Camera, Poisson), strict=True))
 
 _GROUP: dict[KeyPath, type[BaseModel]] = {
     (): GroupTerms,
@@ -68,7 +66,7 @@ def _inside_job(rest: list[str | int], job: object) -> type[BaseModel] | None:
         case ["memory", *inner]:
             return _MEMORY.get(tuple(inner))
         case ["arrivals", str(kind)]:
-            return _ARRIVALS.get(kind)
+            return KINDS.get(kind)
         case ["functions", str(name)]:
             return Function if isinstance(value_at(("functions", name), job), dict) else None
         case [*_, int(), str(kind)]:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from scenarios.arrivals import Camera, ClosedLoop
 from scenarios.common_job import CommonJob
 from scenarios.economy import currencies_of
 from scenarios.frames import final_tables
@@ -24,6 +23,14 @@ from scenarios.jobs import (
 )
 from scenarios.memory import make_mechanism
 from scenarios.memory_claims import Controls, are_used
+from scenarios.requesting import (
+    are_finite,
+    deadline_of,
+    make_source,
+    percentile_rule,
+    requests_of,
+    samples_per_query,
+)
 from scenarios.result import Output
 from scenarios.spool import Requester, Spool, StreamedRecordings
 from simulator.groups import ROOT
@@ -32,10 +39,8 @@ from simulator.machine import Machine
 from simulator.memory.address_space import Layout
 from simulator.memory.heap_log import HeapLog
 from simulator.schedulers.registry import make_scheduler, scheduler_class
-from simulator.sources import Source
 from simulator.streams import Streams
 from simulator.tickets import Economy
-from workloads.arrivals import camera_times, poisson_times
 from workloads.base import Context, Workload, make_workload
 
 if TYPE_CHECKING:
@@ -44,12 +49,12 @@ if TYPE_CHECKING:
 
     import simpy
 
-    from scenarios.arrivals import Arrivals
     from scenarios.economy import Change
     from scenarios.jobs import Job
     from scenarios.schema import Scenario
     from simulator.dispatcher import Engine
     from simulator.process import Process
+    from simulator.sources import Source
 
 GANTT_SLICES = 400
 """Slices kept for the picture of the first quanta when not all are asked for."""
@@ -148,9 +153,14 @@ class Simulation:
     def _add(self, name: str, job: Job) -> None:
         arrivals = getattr(job, "arrivals", None)
         if arrivals is not None:
-            source = self._source(name, arrivals, job.start_ns)
+            source = make_source(
+                self.machine.dispatcher,
+                arrivals,
+                start_ns=job.start_ns,
+                random=self.machine.streams.named(f"arrivals {name}"),
+            )
             self.sources[name] = source
-            self.recordings.requesters[source.number] = Requester(name, getattr(job, "deadline_ns", None))
+            self.recordings.requesters[source.number] = Requester(name, deadline_of(job))
         heap = (job.memory.heap or self.scenario.machine.memory.heap).config
         random = self.machine.streams.named(f"job {name}")
         context = Context(name, self.sources.get(name), random, heap)
@@ -180,18 +190,6 @@ class Simulation:
         )
         if job.memory.record == "heap":
             self.processes[name].heap_log = HeapLog(RECORDED_PIECES)
-
-    def _source(self, name: str, arrivals: Arrivals, start_ns: int) -> Source:
-        kernel = self.machine.dispatcher
-        if isinstance(arrivals, ClosedLoop):
-            return Source.closed_loop(kernel, think_ns=arrivals.think_ns)
-        random = self.machine.streams.named(f"arrivals {name}")
-        if isinstance(arrivals, Camera):
-            first = start_ns + arrivals.phase_ns
-            times = camera_times(arrivals.fps, start_ns=first, jitter_ns=arrivals.jitter_ns, random=random)
-        else:
-            times = poisson_times(arrivals.rate, start_ns=start_ns, random=random)
-        return Source.outside(kernel, times, capacity=arrivals.capacity, when_full=arrivals.when_full)
 
     def _change(self, change: Change) -> Generator[simpy.Event, Any, None]:
         yield self.machine.clock.timeout(change.at_ns)
@@ -223,9 +221,12 @@ class Simulation:
                     "job": name,
                     "workload": job.workload,
                     "tickets": job.tickets,
-                    "deadline_ns": getattr(job, "deadline_ns", None),
+                    "deadline_ns": deadline_of(job),
                     "profile": getattr(job, "profile", None) or getattr(job, "model", None),
                     "modelled": not self.workloads[name].recorded,
+                    "percentile_rule": percentile_rule(job, scenario.percentiles),
+                    "finite_requests": are_finite(job),
+                    "samples_per_query": samples_per_query(job),
                 }
                 for name, job in scenario.jobs.items()
             ],
@@ -258,7 +259,7 @@ def _program(job: Job) -> str:
 def _options(job: Job) -> dict[str, Any]:
     """Return what the job's workload is made with."""
     if isinstance(job, VisionJob):
-        return {"profile": job.profile, "model": job.model, "requests": job.requests}
+        return {"profile": job.profile, "model": job.model, "requests": requests_of(job)}
     if isinstance(job, CpuBoundJob):
         return {"work_ns": job.work_ns}
     if isinstance(job, InteractiveJob):

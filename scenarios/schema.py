@@ -19,6 +19,7 @@ from scenarios.memory import MachineMemory
 from scenarios.memory_checks import check_spaces
 from scenarios.memory_claims import check_limits
 from scenarios.problems import Finding, did_you_mean, findings_error, known_words
+from scenarios.requesting import PercentileRule, check_deadlines, deadline_of
 from scenarios.swap import check_foresight
 from scenarios.thresholds import METRICS, ThresholdText
 from scenarios.units import Duration, PositiveDuration, format_duration
@@ -129,6 +130,13 @@ class Scenario(_Part):
     changes: tuple[Change, ...] = Field(
         default=(), description="Changes of jobs' tickets and currencies' fundings during the run."
     )
+    percentiles: PercentileRule | None = Field(
+        default=None,
+        description="How many requests it takes to state a percentile of their latency: any (one), soft (one "
+        "beyond it: 100 for p99), early-stopping (as MLPerf's load generator: 662) or mlperf (as MLPerf's "
+        "rules: 262742). Left out: mlperf for MLPerf's arrivals, soft for others. MLPerf's arrivals take "
+        "nothing laxer than early-stopping.",
+    )
     thresholds: tuple[ThresholdText, ...] = Field(
         default=(), description="What the run is held to, such as `gate.latency.p99 < 100ms`."
     )
@@ -150,6 +158,7 @@ class Scenario(_Part):
             *check_foresight(self.machine.memory.swap, self.machine.memory.replacement, self.jobs),
             *check_currencies(self.currencies, self.jobs, self.changes),
             *self._check_groups(),
+            *check_deadlines(self.jobs),
             *self._check_thresholds(),
         ]
         if all(job.tickets == 0 for job in self.jobs.values()):
@@ -223,7 +232,7 @@ class Scenario(_Part):
             if not isinstance(job, VisionJob | PluginJob) or job.arrivals is None:
                 message = f"{threshold.job} serves no requests, so it has no {threshold.metric}"
                 findings.append(Finding(("thresholds", index), message))
-            elif threshold.metric == "missed_deadlines" and job.deadline_ns is None:
+            elif threshold.metric == "missed_deadlines" and deadline_of(job) is None:
                 message = f"{threshold.job} has no deadline to miss; give it `deadline`"
                 findings.append(Finding(("thresholds", index), message))
         return findings

@@ -79,7 +79,9 @@ def receive_or_queue(
 def look_ahead(sources: Sources, source: int) -> bool:
     """Go on to a source's next arrival; False if the times on hand are spent and there are more."""
     if sources.closed[source] == 1:
-        sources.next_ns[source] = NEVER
+        sources.coming[source] -= 1
+        if sources.coming[source] == 0:
+            sources.next_ns[source] = NEVER
         return True
     at = sources.at[source] + 1
     sources.at[source] = at
@@ -101,9 +103,10 @@ def take(sources: Sources, source: int) -> int:
 
 
 def want_next(totals: Totals, sources: Sources, source: int) -> None:
-    """Let a closed loop make its next request, now that its server is ready for it."""
+    """Let a closed loop make its next request, or several at once, now that its server is ready for it."""
     if sources.closed[source] == 1 and sources.left[source] > 0 and sources.next_ns[source] == NEVER:
-        sources.left[source] -= 1
+        sources.coming[source] = min(sources.samples[source], sources.left[source])
+        sources.left[source] -= sources.coming[source]
         first = sources.flushed[source] + sources.rows[source] == 0
         pause = 0 if first else sources.think_ns[source]
         sources.next_ns[source] = totals.now_ns[0] + pause

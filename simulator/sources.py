@@ -74,13 +74,19 @@ class Source:
         return source
 
     @classmethod
-    def closed_loop(cls, dispatcher: Dispatcher, *, think_ns: int = 0, limit: int | None = None) -> Source:
-        """Return a client that asks again when it was answered and has thought; at most `limit` times."""
+    def closed_loop(
+        cls, dispatcher: Dispatcher, *, think_ns: int = 0, limit: int | None = None, samples: int = 1
+    ) -> Source:
+        """Return a client that asks again when it was answered and has thought; at most `limit` times.
+
+        With several `samples` it makes so many requests at once, and the next when all are answered.
+        """
         source = cls(dispatcher)
         sources = dispatcher.state.sources
         sources.closed[source.number] = 1
         sources.think_ns[source.number] = think_ns
         sources.left[source.number] = NEVER if limit is None else limit
+        sources.samples[source.number] = samples
         return source
 
     @property

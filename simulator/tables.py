@@ -232,6 +232,8 @@ class Sources(NamedTuple):
         closed: 1 for a closed loop, whose next request arrives when its server asks for one.
         think_ns: its pause before that, from the second request on.
         left: requests that a closed loop has yet to make.
+        samples: requests that it makes at once.
+        coming: those of them that have yet to arrive.
         capacity: how many requests may wait, NEVER for any number.
         drop_newest: 1 if one that finds the queue full is dropped; otherwise the one that waited longest is.
         rows: requests in the log.
@@ -255,6 +257,8 @@ class Sources(NamedTuple):
     closed: Int64s
     think_ns: Int64s
     left: Int64s
+    samples: Int64s
+    coming: Int64s
     capacity: Int64s
     drop_newest: Int64s
     rows: Int64s

@@ -65,3 +65,37 @@ def poisson_times(rate: float, *, start_ns: int, random: np.random.Generator) ->
         times = np.cumsum(np.concatenate([[at], random.exponential(NANOSECONDS / rate, CHUNK)]))[1:]
         yield times.astype(np.int64)
         at = float(times[-1])
+
+
+def burst_times(
+    every_ns: int, *, count: int, spacing_ns: int, start_ns: int, jitter_ns: int, random: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Yield when the requests of bursts arrive, in nanoseconds.
+
+    Args:
+        every_ns: from the beginning of a burst to that of the next, more than a burst lasts.
+        count: requests of a burst.
+        spacing_ns: between two of them.
+        start_ns: when the first burst begins.
+        jitter_ns: each request is late by a uniform random time below this; none overtakes another.
+        random: where the jitter is drawn from.
+
+    Yields:
+        int64[CHUNK], ascending, without end.
+    """
+    last, first = start_ns, 0
+    while True:
+        # Whole numbers all the way, as of a camera; 64 bits last for 292 years.
+        bursts, within = np.divmod(np.arange(first, first + CHUNK), count)
+        times = start_ns + bursts * every_ns + within * spacing_ns
+        if jitter_ns:
+            times = times + (random.random(CHUNK) * jitter_ns).astype(np.int64)
+        times = np.maximum.accumulate(np.maximum(times, last))
+        yield times
+        last, first = int(times[-1]), first + CHUNK
+
+
+def together(count: int, *, at_ns: int) -> Iterator[NDArray[np.int64]]:
+    """Yield so many times, all the same, in arrays of CHUNK at most."""
+    for left in range(count, 0, -CHUNK):
+        yield np.full(min(left, CHUNK), at_ns, np.int64)

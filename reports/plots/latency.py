@@ -1,5 +1,7 @@
 """How long requests took: the distribution per job, with its percentiles and deadline."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,11 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from reports import units
+from reports.latency import query_latencies
 from reports.metrics import job_metrics
 from reports.plots import style
 from reports.result import Result
+from reports.support import percentile_name
 
-_FEW = 100
 _DOTS_UP_TO = 60
 _WIDE = 30.0
 _ABOVE_ONE_ANOTHER = 3
@@ -23,7 +26,7 @@ _WHITE = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none
 def latency(result: Result) -> Figure:
     """Draw the cumulative distribution of each job's latency, with deadline, p50 and p99.
 
-    With fewer than 100 finished requests the maximum is marked in place of the p99, which it would equal.
+    Where too few requests support the p99, the maximum is marked in its place.
 
     Args:
         result: a run.
@@ -47,12 +50,14 @@ def latency(result: Result) -> Figure:
     )
     panels = page.panels(len(jobs), columns, height_in, share="xy")
     deadlines = {job.job: (job.deadline_ns or 0) / 1e9 for job in result.manifest.jobs}
+    samples = {job.job: job.samples_per_query for job in result.manifest.jobs}
     logarithmic, length, symbol = _scale(
         panels[0], finished["latency_s"], list(deadlines.values()), _LABEL_ROOM[columns]
     )
     for job, ax in zip(jobs, panels, strict=True):
-        own = np.sort(finished.loc[finished["job"] == job, "latency_s"].to_numpy(dtype=np.float64)) / length
-        _draw(ax, own, style.colours(result)[job], length)
+        own = np.sort(query_latencies(requests[requests["job"] == job], samples[job])) / length
+        stated = [p for p in (50.0, 99.0) if not math.isnan(metrics[f"latency_p{p:g}_s"][job])]
+        _draw(ax, own, style.colours(result)[job], length, stated)
         if deadlines[job]:
             ax.axvline(deadlines[job] / length, color=style.INK, dashes=(4, 2), linewidth=1.0)
             _name_deadline(ax, deadlines[job], own, length)
@@ -85,8 +90,10 @@ def _scale(ax: Axes, latency_s: pd.Series, deadlines_s: list[float], room: float
     return logarithmic, length, symbol
 
 
-def _draw(ax: Axes, latencies: style.Floats, colour: style.Colour, length: float) -> None:
-    """Draw one distribution and mark its median and its upper end."""
+def _draw(
+    ax: Axes, latencies: style.Floats, colour: style.Colour, length: float, stated: list[float]
+) -> None:
+    """Draw one distribution and mark the percentiles that are stated, and its end where the p99 is not."""
     n = latencies.size
     reached = 100 * np.arange(1, n + 1) / n
     dots = {"marker": "o", "markersize": 2.5} if n <= _DOTS_UP_TO else {}
@@ -98,8 +105,8 @@ def _draw(ax: Axes, latencies: style.Floats, colour: style.Colour, length: float
         **dots,  # type: ignore[arg-type]  # a marker is text, its size a number
     )
     style.grid(ax)
-    upper = ("p99", 99.0) if n >= _FEW else ("max", 100.0)
-    for name, percentile in (("p50", 50.0), upper):
+    marked = [(percentile_name(percentile), percentile) for percentile in stated]
+    for name, percentile in marked if 99.0 in stated else [*marked, ("max", 100.0)]:  # noqa: PLR2004 - p99
         value = float(np.percentile(latencies, percentile, method="inverted_cdf"))
         ax.plot([value], [percentile], "o", color=style.darker(colour), markersize=4.5, zorder=4)
         ax.annotate(
@@ -168,7 +175,7 @@ def _subtitle(metrics: pd.DataFrame, result: Result) -> str:
 def _finding(metrics: pd.DataFrame) -> str:
     """State the worst miss of a deadline, or that there was none, or whose latency was longest."""
     with_deadline = metrics[metrics["missed_deadlines"].notna()]
-    slowest = str(metrics["latency_p99_s"].idxmax())
+    slowest = str(metrics["latency_max_s"].idxmax())
     if len(with_deadline) and with_deadline["missed_deadlines"].sum() > 0:
         rate = with_deadline["missed_deadlines"] / (with_deadline["requests"] - with_deadline["dropped"])
         job = str(rate.idxmax())
@@ -176,7 +183,7 @@ def _finding(metrics: pd.DataFrame) -> str:
         of = with_deadline["requests"][job] - with_deadline["dropped"][job]
         ending = f"; half took more than {units.duration(median)}" if median == median else ""  # noqa: PLR0124 - NaN
         return f"{job} missed {missed:,.0f} of {of:,.0f} deadlines ({units.percent(missed / of)}){ending}"
-    if metrics["finished"][slowest] >= _FEW:
+    if not math.isnan(metrics["latency_p99_s"][slowest]):
         longest = f"99 % of {slowest}'s took at most {units.duration(metrics['latency_p99_s'][slowest])}"
     else:
         longest = f"{slowest}'s slowest took {units.duration(metrics['latency_max_s'][slowest])}"

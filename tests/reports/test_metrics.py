@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.fairness import jain_index, pairwise_error, share_errors
-from reports.latency import latency_metrics, requests_needed
+from reports.latency import latency_metrics
 from reports.metrics import job_metrics, long_metrics, machine_metrics
+from reports.support import requests_needed
 
 SERVICE = st.lists(st.floats(min_value=0, max_value=1e9), min_size=1, max_size=20)
 

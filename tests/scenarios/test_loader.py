@@ -123,7 +123,7 @@ def test_the_good_file_loads() -> None:
             "{camera:",
             "{camra:",
             "12:16: jobs.gate.arrivals.camra",
-            "unknown kind of arrivals; did you mean camera? (known: closed-loop, camera, poisson)",
+            "unknown kind of arrivals; did you mean camera? (known: closed-loop, camera, poisson, ",
         ),
         (
             "{camera: {fps: 10, queue: 2}}",

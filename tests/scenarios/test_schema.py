@@ -45,11 +45,18 @@ _camera = st.fixed_dictionaries(
     {"fps": st.floats(0.01, 1000)}, optional=_open | {"jitter": _duration, "phase": _duration}
 )
 _poisson = st.fixed_dictionaries({"rate": st.floats(0.01, 1000)}, optional=_open)
+_bursts = st.fixed_dictionaries(
+    {"every": st.just("2h"), "count": st.integers(1, 20)},
+    optional=_open | {"spacing": st.just("1s"), "jitter": _duration, "phase": _duration},
+)
 _arrivals = st.one_of(
     st.just("closed-loop"),
     st.fixed_dictionaries({"closed-loop": st.fixed_dictionaries({}, optional={"think": _duration})}),
     st.fixed_dictionaries({"camera": _camera}),
     st.fixed_dictionaries({"poisson": _poisson}),
+    st.fixed_dictionaries({"bursts": _bursts}),
+    st.sampled_from(["single-stream", "multi-stream", {"multi-stream": {"samples": 3}}]),
+    st.sampled_from(["offline", {"offline": {"samples": 300}}, {"closed-loop": {}}]),
 )
 _heap = st.one_of(
     st.sampled_from(["first-fit", "glibc", "buddy"]),

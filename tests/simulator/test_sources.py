@@ -118,6 +118,22 @@ def test_a_closed_loop_asks_again_when_answered(tools, program):
     assert [(request.arrived_ns, request.finished_ns) for request in calm] == [(0, 10), (15, 25)]
 
 
+@pytest.mark.parametrize("program", [by_itself, by_the_kernel])
+def test_several_samples_are_asked_for_at_once_and_again_when_all_are_answered(tools, program):
+    """Four samples a query, the last query being cut to what is left."""
+    machine = tools.machine_with("stride")
+    source = Source.closed_loop(machine.dispatcher, samples=4, limit=6, think_ns=5)
+    requests = serve(machine, source, tools, compute_ns=10, until_ns=100, program=program)
+    assert [(one.arrived_ns, one.finished_ns) for one in requests] == [
+        (0, 10),
+        (0, 20),
+        (0, 30),
+        (0, 40),
+        (45, 55),
+        (45, 65),
+    ]
+
+
 def test_two_programs_can_receive_from_one_source(tools):
     """Requests that arrive at one instant go to those who wait, in turn; a further one waits."""
     machine = tools.machine_with("stride", cpus=2)

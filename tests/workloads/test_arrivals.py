@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.arrivals import camera_times, poisson_times
+from workloads.arrivals import burst_times, camera_times, poisson_times, together
 
 
 def first(times, count):
@@ -38,3 +38,32 @@ def test_poisson_gaps_are_exponential():
     gaps = np.diff(times) / 1e9
     assert gaps.mean() == pytest.approx(0.01, rel=4 / 100)
     assert gaps.std() == pytest.approx(0.01, rel=4 * np.sqrt(2) / 100)
+
+
+def test_bursts_come_when_they_should():
+    """Three requests 10 ns apart every 100 ns, far beyond the times made at once."""
+    random = np.random.default_rng(0)
+    times = first(burst_times(100, count=3, spacing_ns=10, start_ns=7, jitter_ns=0, random=random), 900)
+    assert times == [7 + burst * 100 + within * 10 for burst in range(300) for within in range(3)]
+
+
+@given(
+    count=st.integers(1, 300),
+    spacing_ns=st.integers(0, 10**6),
+    jitter_ns=st.integers(0, 10**9),
+    gap_ns=st.integers(1, 10**9),
+)
+def test_jitter_delays_the_requests_of_a_burst_in_order(count, spacing_ns, jitter_ns, gap_ns):
+    """No request comes early, overtakes another, or is later than its jitter allows."""
+    every_ns = (count - 1) * spacing_ns + gap_ns
+    shape = {"count": count, "spacing_ns": spacing_ns, "start_ns": 5}
+    random = np.random.default_rng(3)
+    due = first(burst_times(every_ns, **shape, jitter_ns=0, random=random), 600)
+    times = first(burst_times(every_ns, **shape, jitter_ns=jitter_ns, random=random), 600)
+    assert times == sorted(times)
+    assert all(0 <= at - then <= jitter_ns for at, then in zip(times, due, strict=True))
+
+
+def test_all_at_once_is_all_and_at_once():
+    """As many times as were asked for, none different."""
+    assert np.concatenate(list(together(1000, at_ns=3))).tolist() == [3] * 1000
