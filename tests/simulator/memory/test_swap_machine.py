@@ -92,10 +92,8 @@ class Memory(RuleBasedStateMachine):
         size = min(pages * PAGE, space.heap.end - space.heap.start)
         space.shrink_heap(size)
         end = space.heap.end
-        mapped = self.models[at]
-        self.models[at] = {
-            place: value for place, value in mapped.items() if place < end or place >= 16 * PAGE + PAGE
-        }
+        known = self.models[at].items()
+        self.models[at] = {place: value for place, value in known if place < end or place >= space.heap_limit}
 
     @precondition(lambda self: self.spaces)
     @rule(pick=PICK, pages=st.integers(1, 3))
