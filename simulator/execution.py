@@ -65,19 +65,13 @@ def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals
     if not may_take(processes, cpu, pid):
         totals.wrong_pid[0] = pid
         return False
-    processes.queued[pid] = 0
     totals.queued[0] -= 1
-    waited = now - processes.ready_since_ns[pid]
-    processes.wait_ns[pid] += waited
-    processes.waits[pid, wait_bucket(waited)] += 1
-    processes.dispatches[pid] += 1
-    note_lag(processes, totals, pid)
+    leave_queue(processes, pid, now, totals.service_ns[0] - totals.fluid_at_ns[0])
 
     if now > cpus.free_since_ns[cpu]:
         cpus.idle_ns[cpu] += now - cpus.free_since_ns[cpu]
     start = now + get_ready(processes, cpus, totals, cpu, pid)
-    if processes.first_run_ns[pid] < 0:
-        processes.first_run_ns[pid] = start
+    note_start(processes, pid, start)
     cpus.pid[cpu] = pid
     cpus.slice_start_ns[cpu] = start
     cpus.slice_ran_ns[cpu] = 0
@@ -85,6 +79,36 @@ def dispatch(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Totals
     cpus.slice_end_ns[cpu] = start + min(length, NEVER - start)
     start_run(policy, processes, cpus, cpu, start)
     return True
+
+
+def leave_queue(processes: Processes, pid: int, now: int, due: float) -> None:
+    """Take a process off the queue; `due` has been delivered since the fluid ideal was last settled."""
+    processes.queued[pid] = 0
+    waited = now - processes.ready_since_ns[pid]
+    processes.wait_ns[pid] += waited
+    processes.waits[pid, wait_bucket(waited)] += 1
+    processes.dispatches[pid] += 1
+    keep_lag(processes, pid, due)
+
+
+def note_start(processes: Processes, pid: int, start: int) -> None:
+    """Note when a process first executes."""
+    if processes.first_run_ns[pid] < 0:
+        processes.first_run_ns[pid] = start
+
+
+def give(processes: Processes, pid: int, ran: int) -> None:
+    """Book CPU time that a process has received of what it demands."""
+    processes.cpu_ns[pid] += ran
+    processes.demand_ns[pid] -= ran
+
+
+def join_queue(policy: Scheduler, processes: Processes, pid: int, ran: int, now: int) -> None:
+    """Let the policy hear what a process has used of its slice, all booked, and queue it again."""
+    policy.left_ns[pid] = processes.demand_ns[pid]
+    charge(policy, pid, ran)
+    processes.queued[pid] = 1
+    processes.ready_since_ns[pid] = now
 
 
 def get_ready(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, pid: int) -> int:
@@ -149,8 +173,7 @@ def book_run(processes: Processes, cpus: Cpus, totals: Totals, cpu: int, now: in
     """Book the execution on a CPU up to `now`; the process stays on the CPU with nothing unbooked."""
     pid = cpus.pid[cpu]
     ran = max(now - cpus.run_start_ns[cpu], 0)
-    processes.cpu_ns[pid] += ran
-    processes.demand_ns[pid] -= ran
+    give(processes, pid, ran)
     cpus.busy_ns[cpu] += ran
     cpus.slice_ran_ns[cpu] += ran
     totals.delivered_ns[0] += ran
@@ -169,10 +192,7 @@ def put_back(
         # Cut short before it executed: the rest of the switch did not happen.
         take_back(cpus, cpu, cpus.run_start_ns[cpu] - now)
         start = min(start, now)
-    policy.left_ns[pid] = processes.demand_ns[pid]
-    charge(policy, pid, cpus.slice_ran_ns[cpu])
-    processes.queued[pid] = 1
-    processes.ready_since_ns[pid] = now
+    join_queue(policy, processes, pid, cpus.slice_ran_ns[cpu], now)
     totals.queued[0] += 1
     cpus.pid[cpu] = NOBODY
     cpus.free_since_ns[cpu] = now

@@ -101,16 +101,15 @@ class MemoryWork:
                 fails with them.
             ProcessAbort: memcheck found something, and is to abort.
         """
-        parts: list[bytes] = []
+        found = bytearray()
         self._calls.living(process).check(Access.READ, address, size)
 
         def step(space: AddressSpace) -> bool:
-            at = sum(len(part) for part in parts)
-            length = space.step_bytes(address + at, size - at)
-            parts.append(space.read(address + at, length))
-            return at + length >= size
+            at = len(found)
+            found.extend(space.read(address + at, space.step_bytes(address + at, size - at)))
+            return len(found) >= size
 
-        return self._step_by_step(process, step, lambda: b"".join(parts), _range(address, size))
+        return self._step_by_step(process, step, lambda: bytes(found), _range(address, size))
 
     def store(self, process: Process, address: int, data: bytes) -> simpy.Event:
         """Write bytes.
@@ -204,7 +203,8 @@ class MemoryWork:
             begun_ns = clock.now_ns
             yield clock.timeout(done_ns - begun_ns)
             memory.space.account.blocked_ns += done_ns - begun_ns
-            yield self._on_a_cpu(process, memory)
+            if process.memory is memory:
+                yield self._on_a_cpu(process, memory)
 
     def _spend(self, process: Process, cpu_ns: int) -> simpy.Event:
         """Have a process execute for so long, once it has slept as long as it must."""
@@ -219,13 +219,15 @@ class MemoryWork:
         self, process: Process, memory: ProcessMemory, cpu_ns: int
     ) -> Generator[simpy.Event, Any, None]:
         yield from self._settle(process, memory)
-        yield self._spend(process, cpu_ns)
+        if process.memory is memory:
+            yield self._spend(process, cpu_ns)
 
     def _execute_later(
         self, process: Process, memory: ProcessMemory, burst: Burst, received_ns: Callable[[], int]
     ) -> Generator[simpy.Event, Any, None]:
         yield from self._settle(process, memory)
-        yield self.execute(process, burst, received_ns)
+        if process.memory is memory:
+            yield self.execute(process, burst, received_ns)
 
     def _execute_in_pieces(
         self, process: Process, memory: ProcessMemory, burst: Burst, before_ns: int, failure: Exception | None
@@ -250,11 +252,13 @@ class MemoryWork:
                 yield self._spend(process, before_ns)
                 before_ns = 0
                 yield from self._settle(process, memory)
-            if until_ns - from_ns + before_ns > 0:
+            if until_ns - from_ns + before_ns > 0 and process.memory is memory:
                 run = partial(kernel.awaited.execute, process.pid, burst, until_ns)
                 ask = partial(run, from_ns=from_ns, before_ns=before_ns)
                 yield self._throttle.before(process, ask)
             before_ns = 0
+        if process.memory is not memory:
+            return
         memory.finish()
         if failure is not None:
             raise failure

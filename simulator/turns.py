@@ -11,10 +11,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.execution import draws_spent, get_ready, keep_lag, may_take
-from simulator.rules import charge, pick, slice_ns
+from simulator.execution import (
+    draws_spent,
+    get_ready,
+    give,
+    join_queue,
+    keep_lag,
+    leave_queue,
+    may_take,
+    note_start,
+)
+from simulator.rules import pick, slice_ns
 from simulator.tables import NEVER, NOBODY
-from simulator.waits import wait_bucket
 
 if TYPE_CHECKING:
     from simulator.schedulers.base import Scheduler
@@ -63,7 +71,10 @@ def take_turns(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Tota
         now = end
         delivered += now - start
         due = delivered - totals.fluid_at_ns[0]
-        end_turn(policy, processes, pid, now, now - start, ran, due)
+        policy.now_ns[0] = now
+        give(processes, pid, now - start)
+        join_queue(policy, processes, pid, ran + now - start, now)
+        keep_lag(processes, pid, due)
         if policy.alarm_ns[0] <= now:
             pid, code = NOBODY, DECIDE
             break
@@ -74,7 +85,8 @@ def take_turns(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Tota
             pid = NOBODY
             break
         start = now + get_ready(processes, cpus, totals, ALONE, pid)
-        begin_turn(processes, pid, now, start, due)
+        leave_queue(processes, pid, now, due)
+        note_start(processes, pid, start)
         ran = 0
         slice_start = start
         room = NEVER - start
@@ -97,30 +109,3 @@ def take_turns(policy: Scheduler, processes: Processes, cpus: Cpus, totals: Tota
         cpus.run_end_ns[ALONE] = NEVER
         totals.queued[0] += 1
     return code
-
-
-def end_turn(
-    policy: Scheduler, processes: Processes, pid: int, now: int, length: int, ran: int, due: float
-) -> None:
-    """Book a turn of some length that ends now, after `ran` in its slice before; queue the process again."""
-    policy.now_ns[0] = now
-    processes.cpu_ns[pid] += length
-    processes.demand_ns[pid] -= length
-    policy.left_ns[pid] = processes.demand_ns[pid]
-    # As early as can be: `pick` looks at once at what this writes.
-    charge(policy, pid, ran + length)
-    keep_lag(processes, pid, due)
-    processes.queued[pid] = 1
-    processes.ready_since_ns[pid] = now
-
-
-def begin_turn(processes: Processes, pid: int, now: int, start: int, due: float) -> None:
-    """Take a process off the queue that executes from `start` on."""
-    processes.queued[pid] = 0
-    waited = now - processes.ready_since_ns[pid]
-    processes.wait_ns[pid] += waited
-    processes.waits[pid, wait_bucket(waited)] += 1
-    processes.dispatches[pid] += 1
-    keep_lag(processes, pid, due)
-    if processes.first_run_ns[pid] < 0:
-        processes.first_run_ns[pid] = start

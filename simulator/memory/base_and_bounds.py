@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from simulator.memory.contiguous import ContiguousSpace
 from simulator.memory.costs import MemoryCosts
 from simulator.memory.errors import FaultKind, MemoryFault
-from simulator.memory.mechanism import Mechanism
-from simulator.memory.physical import PhysicalMemory
-from simulator.memory.placement import Placement
+from simulator.memory.placement import Placement, PlacingMechanism
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
 
     from simulator.memory.address_space import Access, AddressSpace, Layout
     from simulator.memory.control import MemoryControl
+    from simulator.memory.physical import PhysicalMemory
     from simulator.memory.storage import Storage
 
 
@@ -110,7 +109,7 @@ class BaseAndBounds(ContiguousSpace):
         self.base = base
 
 
-class BaseAndBoundsMechanism(Mechanism):
+class BaseAndBoundsMechanism(PlacingMechanism):
     """Base and bounds for a whole machine.
 
     The registers are saved and restored with the others at a context switch, so that a switch costs no more.
@@ -122,27 +121,9 @@ class BaseAndBoundsMechanism(Mechanism):
     """
 
     name = "base-and-bounds"
-    compacts = True
 
     def __init__(self, memory_bytes: int, costs: MemoryCosts, *, compaction: bool = False) -> None:
-        super().__init__(costs)
-        self._memory = PhysicalMemory(memory_bytes)
-        self.placement = Placement(self._memory, costs, compaction=compaction)
-
-    @property
-    def memory(self) -> PhysicalMemory:
-        """Physical memory."""
-        return self._memory
-
-    @property
-    def is_compacting(self) -> bool:
-        """Whether spaces are moved together when external fragmentation would refuse one."""
-        return self.placement.compaction
-
-    @property
-    def compactions(self) -> int:
-        """How often spaces were moved together."""
-        return self.placement.compactions
+        super().__init__(memory_bytes, costs, compaction=compaction)
 
     def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> BaseAndBounds:
         """Return a new address space.

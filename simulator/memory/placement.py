@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator.memory.mechanism import Mechanism
+from simulator.memory.physical import PhysicalMemory
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from simulator.memory.address_space import AddressSpace
     from simulator.memory.costs import Account, MemoryCosts
-    from simulator.memory.physical import PhysicalMemory
 
     Moved = Callable[[int], None]
 
@@ -73,3 +75,38 @@ class Placement:
             told[move.base](move.to)
         account.copied(sum(move.size for move in moves), self.costs)
         self.compactions += 1
+
+
+class PlacingMechanism(Mechanism):
+    """What mechanisms have in common whose address spaces lie in contiguous pieces that can be moved.
+
+    Args:
+        memory_bytes: size of physical memory.
+        costs: what memory costs in time.
+        compaction: whether pieces are moved together when external fragmentation would refuse one.
+
+    Attributes:
+        placement: hands the pieces out.
+    """
+
+    compacts = True
+
+    def __init__(self, memory_bytes: int, costs: MemoryCosts, *, compaction: bool) -> None:
+        super().__init__(costs)
+        self._memory = PhysicalMemory(memory_bytes)
+        self.placement = Placement(self._memory, costs, compaction=compaction)
+
+    @property
+    def memory(self) -> PhysicalMemory:
+        """Physical memory."""
+        return self._memory
+
+    @property
+    def is_compacting(self) -> bool:
+        """Whether pieces are moved together when external fragmentation would refuse one."""
+        return self.placement.compaction
+
+    @property
+    def compactions(self) -> int:
+        """How often pieces were moved together."""
+        return self.placement.compactions

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pytest
+from figures import words
 
 from reports.metrics import job_metrics, machine_metrics
 from reports.plots.address_space import address_space
 from reports.plots.memory_map import memory_map
 from reports.summary import summary
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 MIB = 1 << 20
-
-
-def words(figure: Figure) -> str:
-    """Return all text of a figure."""
-    texts = list(figure.texts)
-    for ax in figure.axes:
-        texts += [*ax.texts, ax.xaxis.label, ax.yaxis.label]
-    return "\n".join(text.get_text() for text in texts)
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pytest
+from figures import words
 
 from reports.metrics import job_metrics, machine_metrics
 from reports.paging import by_degree, rates
@@ -16,18 +17,7 @@ from reports.summary import summary
 from reports.tables import machine_line, paging_table
 from reports.thresholds import evaluate
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 MIB = 1 << 20
-
-
-def words(figure: Figure) -> str:
-    """Return all text of a figure."""
-    texts = list(figure.texts)
-    for ax in figure.axes:
-        texts += [*ax.texts, ax.xaxis.label, ax.yaxis.label]
-    return "\n".join(text.get_text() for text in texts)
 
 
 @pytest.fixture

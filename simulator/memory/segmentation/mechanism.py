@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from simulator.memory.mechanism import Mechanism
-from simulator.memory.physical import PhysicalMemory
-from simulator.memory.placement import Placement
+from simulator.memory.placement import PlacingMechanism
 from simulator.memory.segmentation.registers import Segment
 from simulator.memory.segmentation.space import SegmentedSpace
 
@@ -35,7 +33,7 @@ class Code:
         return self
 
 
-class SegmentationMechanism(Mechanism):
+class SegmentationMechanism(PlacingMechanism):
     """Segmentation for a whole machine.
 
     Args:
@@ -46,31 +44,13 @@ class SegmentationMechanism(Mechanism):
     """
 
     name = "segmentation"
-    compacts = True
 
     def __init__(
         self, memory_bytes: int, costs: MemoryCosts, *, compaction: bool = False, address_bits: int = 40
     ) -> None:
-        super().__init__(costs)
-        self._memory = PhysicalMemory(memory_bytes)
+        super().__init__(memory_bytes, costs, compaction=compaction)
         self.address_bits = address_bits
-        self.placement = Placement(self._memory, costs, compaction=compaction)
         self._programs: dict[str, Code] = {}
-
-    @property
-    def memory(self) -> PhysicalMemory:
-        """Physical memory."""
-        return self._memory
-
-    @property
-    def is_compacting(self) -> bool:
-        """Whether segments are moved together when external fragmentation would refuse one."""
-        return self.placement.compaction
-
-    @property
-    def compactions(self) -> int:
-        """How often segments were moved together."""
-        return self.placement.compactions
 
     def create(self, layout: Layout, owner: str, control: MemoryControl | None = None) -> SegmentedSpace:
         """Return a new address space.
